@@ -1,0 +1,1 @@
+"""Thinking: architectures, graphs and what they cost. NumPy and pandas only, never torch."""

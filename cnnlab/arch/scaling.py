@@ -1,0 +1,98 @@
+"""Scaling rules: functions from an architecture to a larger or smaller one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cnnlab.arch.architecture import Architecture, Stage
+from cnnlab.arch.whole import Real, Whole, at_least, ceil, check_real, floor, is_array
+
+MOST_TIMES = 50
+"""The largest multiplier: beyond it the cost of a large network no longer fits 64 bits."""
+
+
+def scaled(arch: Architecture, *, depth: Any = 1.0, width: Any = 1.0, resolution: Any = None) -> Architecture:
+    """The architecture with `depth` times the blocks of each stage, `width` times the channels, at `resolution` px.
+
+    Blocks are rounded up, channels to the nearest multiple of the architecture's divisor but not below 90 %: the rule
+    of Tan and Le 2019 (round_repeats and round_filters of their code). Stem and head widths are scaled too.
+    Each knob may be an array; arrays broadcast.
+
+    Raises TypeError or ValueError, as a sentence, for a multiplier that is not a number in (0, 50], for a width that
+    leaves a layer without channels, and for a resolution below the network's total stride.
+
+    >>> import cnnlab as cl
+    >>> b0 = cl.architecture("efficientnet_b0")
+    >>> cl.scaled(b0, depth=1.4, width=1.2, resolution=300).cost() == cl.architecture("efficientnet_b3").cost()
+    True
+    """
+    d, w = check_real("depth", depth, most=MOST_TIMES), check_real("width", width, most=MOST_TIMES)
+    thinnest = min(int(np.min(s.width)) for s in (arch.stem, *arch.stages))
+    if np.min(w) * thinnest < 0.5:
+        raise ValueError(
+            f"width={np.min(w):g}: it leaves {arch.name} a layer of {np.min(w) * thinnest:.2g} channels, "
+            f"which rounds to none; width must be from {0.5 / thinnest:g} to {MOST_TIMES}"
+        )
+
+    def widths(n: Whole) -> Whole:
+        return round_width(n, w, arch.divisor)
+
+    def stage(s: Stage) -> Stage:
+        return replace(s, depth=round_depth(s.depth, d), width=widths(s.width))
+
+    head = arch.head if arch.head.width is None else replace(arch.head, width=widths(arch.head.width))
+    return replace(
+        arch,
+        name=_scaled_name(arch, d, w, resolution),
+        stem=replace(arch.stem, width=widths(arch.stem.width)),
+        stages=tuple(stage(s) for s in arch.stages),
+        head=head,
+        resolution=arch.resolution if resolution is None else resolution,
+    )
+
+
+def compound(arch: Architecture, phi: Any, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Architecture:
+    """Compound scaling (Tan and Le 2019, equation 3): depth alpha^phi, width beta^phi, resolution gamma^phi times.
+
+    With alpha beta^2 gamma^2 near 2, cost grows about as 2^phi. phi: a number from -10 to 10, or an array of them.
+
+    >>> import cnnlab as cl
+    >>> b0 = cl.architecture("efficientnet_b0")
+    >>> print(f"{cl.compound(b0, phi=1).cost().macs / b0.cost().macs:.2f}")
+    1.94
+    """
+    phi = check_real("phi", phi, above=-10, most=20)
+    times = (
+        check_real(field, base, above=0, most=10) ** phi
+        for field, base in zip(("alpha", "beta", "gamma"), (alpha, beta, gamma), strict=True)
+    )
+    # Rounded, so that the last bit of a power, which differs between processors and between numbers and arrays of
+    # them, decides no ceil().
+    depth, width, size = (np.round(t, 9) for t in times)
+    return scaled(arch, depth=depth, width=width, resolution=np.round(arch.resolution * size))
+
+
+def _scaled_name(arch: Architecture, depth: Real, width: Real, resolution: Any) -> str:
+    if is_array(depth) or is_array(width) or is_array(resolution):
+        return arch.name
+    changed = [f"d={depth:g}"] * (depth != 1) + [f"w={width:g}"] * (width != 1)
+    return " ".join([arch.name, *changed, *([] if resolution is None else [f"r={resolution:g}"])])
+
+
+def round_depth(repeats: Whole, times: Real) -> Whole:
+    """ceil(times * repeats): round_repeats of Tan and Le's code."""
+    return ceil(times * repeats)
+
+
+def round_width(channels: Whole, times: Real, divisor: int = 8) -> Whole:
+    """The nearest multiple of `divisor`, at least one, and at least 90 % of times * channels: their round_filters.
+
+    >>> round_width(32, 1.2), round_width(16, 0.1)
+    (40, 8)
+    """
+    exact = times * channels
+    near = at_least(floor(exact + divisor / 2) // divisor * divisor, divisor)
+    return near + divisor * (near < 0.9 * exact)

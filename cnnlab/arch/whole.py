@@ -1,0 +1,92 @@
+"""Whole numbers and whole-number arrays: the checks and roundings that work on both alike."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Whole: TypeAlias = int | NDArray[np.int64]
+"""A count of something, or an array with one count per setting (of any shape; arrays broadcast)."""
+
+Truth: TypeAlias = bool | NDArray[np.bool_]
+"""A condition, or an array that says for each setting whether it holds."""
+
+Real: TypeAlias = float | NDArray[np.floating[Any]]
+"""A number, or an array with one number per setting."""
+
+
+def is_array(value: object) -> bool:
+    """Whether `value` holds one entry per setting, and so has no single Python value."""
+    return isinstance(value, np.ndarray) and value.ndim > 0
+
+
+def some(condition: Truth) -> bool:
+    """Whether the condition holds in at least one setting."""
+    return condition if condition.__class__ is bool else bool(np.any(condition))
+
+
+def floor(value: Real) -> Whole:
+    """Round down to whole numbers."""
+    return np.floor(value).astype(np.int64) if is_array(value) else math.floor(value)
+
+
+def ceil(value: Real) -> Whole:
+    """Round up to whole numbers."""
+    return np.ceil(value).astype(np.int64) if is_array(value) else math.ceil(value)
+
+
+def at_least(value: Whole, least: Whole) -> Whole:
+    """The larger of the two, setting by setting."""
+    return np.maximum(value, least) if is_array(value) or is_array(least) else max(value, least)
+
+
+def check_whole(field: str, value: Any, *, least: int = 1, most: int | None = None) -> Whole:
+    """Return `value` as an int or an int64 array, or say which field wants which whole numbers.
+
+    Raises TypeError for what is no whole number, ValueError for one out of range; the sentence names the field,
+    the value and the allowed range.
+    """
+    if value.__class__ is int:  # the common case first: the cost of a whole network is some hundred such checks
+        if value < least or (most is not None and value > most):
+            raise ValueError(f"{field}={value}: {_whole_numbers(field, least, most)}")
+        return value
+    if isinstance(value, (bool, np.bool_, str)) or not isinstance(
+        value, (int, float, np.integer, np.floating, np.ndarray)
+    ):
+        raise TypeError(f"{field}={value!r}: {_whole_numbers(field, least, most)}, not a {type(value).__name__}")
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or array.size == 0:
+        raise TypeError(f"{field}={value!r}: {_whole_numbers(field, least, most)}")
+    wrong = ~np.isfinite(array) | (array != np.trunc(array)) | (array < least)
+    if most is not None:
+        wrong = wrong | (array > most)
+    if wrong.any():
+        raise ValueError(f"{field}={array[wrong].flat[0]}: {_whole_numbers(field, least, most)}")
+    return array.astype(np.int64) if array.ndim else int(array)
+
+
+def check_real(field: str, value: Any, *, above: float = 0, most: float) -> Real:
+    """Return `value` as a float or a float array in (above, most], or raise with a sentence, as `check_whole` does."""
+    rule = f"{field} must be a number above {above:g} and at most {most:g}"
+    if isinstance(value, (bool, np.bool_, str)) or not isinstance(
+        value, (int, float, np.integer, np.floating, np.ndarray)
+    ):
+        raise TypeError(f"{field}={value!r}: {rule}, not a {type(value).__name__}")
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or array.size == 0:
+        raise TypeError(f"{field}={value!r}: {rule}")
+    wrong = ~((array > above) & (array <= most))  # NaN compares false, and so is wrong
+    if wrong.any():
+        raise ValueError(f"{field}={array[wrong].flat[0]}: {rule}")
+    return array.astype(np.float64) if array.ndim else float(array)
+
+
+def _whole_numbers(field: str, least: int, most: int | None) -> str:
+    return (
+        f"{field} must be a whole number, {least} or more"
+        if most is None
+        else (f"{field} must be a whole number from {least} to {most}")
+    )

@@ -1,0 +1,1 @@
+"""Doing: everything that needs torch (modules, tracing, data, training)."""

@@ -1,0 +1,98 @@
+"""Accuracies that were measured, each with its source, beside a cost that is computed here."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torchvision
+from torchvision import models
+
+from cnnlab.arch.cost import Cost
+from cnnlab.arch.zoo import architecture, names
+from cnnlab.run.trace import trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAMILIES = (  # the first pattern that a torchvision name matches
+    (r"efficientnet_v2", "EfficientNetV2"),
+    (r"efficientnet", "EfficientNet"),
+    (r"wide_resnet", "Wide ResNet"),
+    (r"resnext", "ResNeXt"),
+    (r"resnet", "ResNet"),
+    (r"regnet_x", "RegNetX"),
+    (r"regnet_y", "RegNetY"),
+    (r"mobilenet", "MobileNet"),
+    (r"mnasnet", "MNASNet"),
+    (r"shufflenet", "ShuffleNet"),
+    (r"squeezenet", "SqueezeNet"),
+    (r"densenet", "DenseNet"),
+    (r"convnext", "ConvNeXt"),
+    (r"googlenet|inception", "Inception"),
+    (r"vgg", "VGG"),
+    (r"alexnet", "AlexNet"),
+    (r"vit|swin|maxvit", "transformer"),
+)
+
+
+def published() -> pd.DataFrame:
+    """ImageNet accuracies of the installed torchvision's weights, with the cost of each network: one row a weight.
+
+    Columns: name, family, weights; resolution (px, of the evaluation's crop); accuracy, accuracy5 (top-1 and top-5 on
+    the validation set, percent); macs, params, activations; cost: "computed" from cnnlab's own architecture, "traced"
+    from torchvision's module, or "stated" by torchvision's metadata (rounded to 1 M MACs, activations unknown) where
+    trace cannot represent the network; recipe (address of the training recipe); source.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame(_rows())
+    whole = ["resolution", "macs", "params", "activations"]
+    return frame.astype(dict.fromkeys(whole, "Int64")).sort_values("macs", kind="stable", ignore_index=True)
+
+
+def family_of(name: str) -> str:
+    """The family that a torchvision name belongs to; "other" if none is known."""
+    return next((family for pattern, family in FAMILIES if re.match(pattern, name)), "other")
+
+
+@cache  # the installed package does not change, and tracing its networks takes seconds
+def _rows() -> list[dict[str, Any]]:
+    found = [
+        (name, weights) for name in models.list_models(module=models) for weights in models.get_model_weights(name)
+    ]
+    return [_row(name, weights) for name, weights in found if weights.meta["_metrics"]["ImageNet-1K"].get("acc@1")]
+
+
+def _row(name: str, weights: Any) -> dict[str, Any]:
+    accuracy = weights.meta["_metrics"]["ImageNet-1K"]
+    resolution = weights.transforms().crop_size[0]
+    cost, how = _cost(name, weights, resolution)
+    return {
+        "name": name,
+        "family": family_of(name),
+        "weights": weights.name,
+        "resolution": resolution,
+        "accuracy": accuracy["acc@1"],
+        "accuracy5": accuracy["acc@5"],
+        "macs": cost.macs,
+        "params": cost.params,
+        "activations": cost.activations if how != "stated" else None,
+        "cost": how,
+        "recipe": weights.meta.get("recipe"),
+        "source": f"torchvision {torchvision.__version__.partition('+')[0]}",
+    }
+
+
+def _cost(name: str, weights: Any, resolution: int) -> tuple[Cost, str]:
+    if name in names():
+        return architecture(name, resolution=resolution).cost(), "computed"
+    if family_of(name) != "transformer":
+        try:
+            with torch.device("meta"):
+                return trace(models.get_model(name), resolution).cost(), "traced"
+        except (ValueError, NotImplementedError):  # not in the closed set, or not to be built without real memory
+            pass
+    return Cost(round(weights.meta["_ops"] * 1e9), weights.meta["num_params"], 0), "stated"

@@ -1,0 +1,51 @@
+"""Moving weights into a module: by name where the names agree, else in the order of registration, shapes checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def load(model: nn.Module, weights: Any, *, name: str = "the model") -> None:
+    """Copy weights into `model`, in place, after every name's kind and every shape has been compared.
+
+    weights: a torchvision weights enum, or a state dict of the same network. Raises TypeError for anything else and
+    ValueError, with the first tensor that disagrees, for weights of another network; the model is then unchanged.
+    """
+    state = _state(weights)
+    own = model.state_dict()
+    if own.keys() == state.keys():
+        pairs = [(key, own[key], key, state[key]) for key in own]
+    else:
+        # Files written before 2018 (torchvision still serves some) have no num_batches_tracked.
+        counted = any(key.endswith("num_batches_tracked") for key in state)
+        own = {k: v for k, v in own.items() if counted or not k.endswith("num_batches_tracked")}
+        if len(own) != len(state):
+            raise ValueError(
+                f"weights: {len(state)} tensors, but {name} has {len(own)}; they belong to another network"
+            )
+        pairs = [(a, own[a], b, state[b]) for a, b in zip(own, state, strict=True)]
+    for a, mine, b, theirs in pairs:
+        if mine.shape != theirs.shape or a.rpartition(".")[2] != b.rpartition(".")[2]:
+            raise ValueError(
+                f"weights: {b} is {tuple(theirs.shape)}, but in its place {name} has {a}, {tuple(mine.shape)}; "
+                "they belong to another network, or to another number of classes"
+            )
+    with torch.no_grad():
+        for _, mine, _, theirs in pairs:
+            mine.copy_(theirs)
+
+
+def _state(weights: Any) -> Mapping[str, Tensor]:
+    if isinstance(weights, Mapping) and weights and all(isinstance(v, Tensor) for v in weights.values()):
+        return weights
+    if hasattr(weights, "get_state_dict"):
+        state: Mapping[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+        return state
+    raise TypeError(
+        f"weights={type(weights).__name__}: give a torchvision weights enum such as "
+        "torchvision.models.ResNet50_Weights.IMAGENET1K_V2, or a state dict (names to tensors)"
+    )
