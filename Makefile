@@ -32,7 +32,8 @@ help:  ## this list
 
 lab: $(VENV)/installed  ## open the notebooks in JupyterLab (first time: sets up .venv; PYTHON=, PORT=, LABFLAGS=)
 	$(PY) -c "import cnnlab as cl; cl.data.load('glyphs', resolution=64)"
-	$(PY) -m jupyterlab $(AS_ROOT) --port=$(PORT) $(LABFLAGS) notebooks/01_start_here.ipynb
+	$(PY) -m jupyterlab $(AS_ROOT) --port=$(PORT) --ServerApp.root_dir=notebooks \
+		--LabApp.default_url=/lab/tree/01_start_here.ipynb $(LABFLAGS)
 
 # One pytest run over tests, doctests and notebooks, so that one closing line sums up all of it. A notebook's cells share
 # a kernel and must stay in one process: that is what loadscope does.

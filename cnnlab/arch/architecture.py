@@ -122,8 +122,8 @@ class Architecture:
             raise ValueError(f"{self.name}: stages is empty; an architecture has at least one stage")
         for what in ("classes", "channels", "divisor"):
             object.__setattr__(self, what, _check(self.name, what, getattr(self, what), 1))
-        if not 0 <= self.drop_path < 1:
-            raise ValueError(f"{self.name}: drop_path={self.drop_path!r}: it must be at least 0 and below 1")
+        if not isinstance(self.drop_path, (int, float)) or not 0 <= self.drop_path < 1:
+            raise ValueError(f"{self.name}: drop_path={self.drop_path!r}: it must be a number from 0 to below 1")
         resolution = _check(self.name, "resolution", self.resolution, 1, MOST_PIXELS)
         if some(resolution < self.stride):
             raise ValueError(

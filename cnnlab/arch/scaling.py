@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.arch.architecture import Architecture, Stage
-from cnnlab.arch.whole import Real, Whole, at_least, ceil, check_real, floor, is_array
+from cnnlab.arch.architecture import MOST_PIXELS, Architecture, Stage
+from cnnlab.arch.whole import Real, Whole, at_least, ceil, check_real, check_whole, floor, is_array
 
 MOST_TIMES = 50
 """The largest multiplier: beyond it the cost of a large network no longer fits 64 bits."""
@@ -37,6 +37,8 @@ def scaled(arch: Architecture, *, depth: Any = 1.0, width: Any = 1.0, resolution
             f"which rounds to none; width must be from {0.5 / thinnest:g} to {MOST_TIMES}"
         )
 
+    size = arch.resolution if resolution is None else check_whole("resolution", resolution, most=MOST_PIXELS)
+
     def widths(n: Whole) -> Whole:
         return round_width(n, w, arch.divisor)
 
@@ -46,11 +48,11 @@ def scaled(arch: Architecture, *, depth: Any = 1.0, width: Any = 1.0, resolution
     head = arch.head if arch.head.width is None else replace(arch.head, width=widths(arch.head.width))
     return replace(
         arch,
-        name=_scaled_name(arch, d, w, resolution),
+        name=_scaled_name(arch, d, w, size),
         stem=replace(arch.stem, width=widths(arch.stem.width)),
         stages=tuple(stage(s) for s in arch.stages),
         head=head,
-        resolution=arch.resolution if resolution is None else resolution,
+        resolution=size,
     )
 
 
@@ -75,11 +77,13 @@ def compound(arch: Architecture, phi: Any, alpha: float = 1.2, beta: float = 1.1
     return scaled(arch, depth=depth, width=width, resolution=np.round(arch.resolution * size))
 
 
-def _scaled_name(arch: Architecture, depth: Real, width: Real, resolution: Any) -> str:
+def _scaled_name(arch: Architecture, depth: Real, width: Real, resolution: Whole) -> str:
     if is_array(depth) or is_array(width) or is_array(resolution):
         return arch.name
-    changed = [f"d={depth:g}"] * (depth != 1) + [f"w={width:g}"] * (width != 1)
-    return " ".join([arch.name, *changed, *([] if resolution is None else [f"r={resolution:g}"])])
+    words = [f"d={depth:g}"] if depth != 1 else []
+    words += [f"w={width:g}"] if width != 1 else []
+    words += [f"r={resolution}"] if resolution != arch.resolution else []
+    return " ".join([arch.name, *words])
 
 
 def round_depth(repeats: Whole, times: Real) -> Whole:

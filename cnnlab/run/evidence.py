@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -63,11 +64,17 @@ def _rows() -> list[dict[str, Any]]:
     found = [
         (name, weights) for name in models.list_models(module=models) for weights in models.get_model_weights(name)
     ]
-    return [_row(name, weights) for name, weights in found if weights.meta["_metrics"]["ImageNet-1K"].get("acc@1")]
+    return [_row(name, weights) for name, weights in found if not isnan(_accuracies(weights)["acc@1"])]
+
+
+def _accuracies(weights: Any) -> dict[str, float]:
+    """The percentages "acc@1" and "acc@5"; NaN for weights that are features only."""
+    accuracies: dict[str, float] = weights.meta["_metrics"]["ImageNet-1K"]
+    return accuracies
 
 
 def _row(name: str, weights: Any) -> dict[str, Any]:
-    accuracy = weights.meta["_metrics"]["ImageNet-1K"]
+    accuracy = _accuracies(weights)
     resolution = weights.transforms().crop_size[0]
     cost, how = _cost(name, weights, resolution)
     return {
@@ -89,10 +96,12 @@ def _row(name: str, weights: Any) -> dict[str, Any]:
 def _cost(name: str, weights: Any, resolution: int) -> tuple[Cost, str]:
     if name in names():
         return architecture(name, resolution=resolution).cost(), "computed"
-    if family_of(name) != "transformer":
+    family = family_of(name)
+    if family != "transformer":
+        quietly = {"init_weights": False} if family == "Inception" else {}  # they warn of a future default
         try:
             with torch.device("meta"):
-                return trace(models.get_model(name), resolution).cost(), "traced"
+                return trace(models.get_model(name, **quietly), resolution).cost(), "traced"
         except (ValueError, NotImplementedError):  # not in the closed set, or not to be built without real memory
             pass
     return Cost(round(weights.meta["_ops"] * 1e9), weights.meta["num_params"], 0), "stated"

@@ -119,7 +119,7 @@ def _view(write: Write, x: Image, *shape: Any) -> Image:
 
 
 def _mean(write: Write, x: Image, dim: Any = None, keepdim: bool = False) -> Image:
-    if sorted(d % 4 for d in dim or ()) != [2, 3]:
+    if not isinstance(dim, (tuple, list)) or sorted(d % 4 for d in dim) != [2, 3]:
         raise ValueError(f"takes the mean over dimensions {dim}; only height and width, (2, 3), are known")
     y = write(op.AdaptivePool(1), x)
     return y if keepdim else write(op.Flatten(), y)
@@ -129,12 +129,21 @@ def _adaptive_pool(write: Write, x: Image, output_size: Pair) -> Image:
     return write(op.AdaptivePool(_one("output_size", output_size)), x)
 
 
-def _pool(kind: type[op.MaxPool] | type[op.AvgPool]) -> Callable[..., Image]:
-    def rule(write: Write, x: Image, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Image:
-        kernel = _one("kernel_size", kernel_size)
-        return write(kind(kernel, _one("stride", kernel if stride is None else stride), _one("padding", padding)), x)
+def _max_pool(
+    write: Write,
+    x: Image,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Image:
+    return write(layer_of(nn.MaxPool2d(kernel_size, stride, padding, dilation, return_indices, ceil_mode)), x)
 
-    return rule
+
+def _avg_pool(write: Write, x: Image, kernel_size: Any, *args: Any, **kwargs: Any) -> Image:
+    return write(layer_of(nn.AvgPool2d(kernel_size, *args, **kwargs)), x)
 
 
 def _dropout(write: Write, x: Image, p: float = 0.5, training: bool = True, inplace: bool = False) -> Image:
@@ -188,9 +197,9 @@ FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     **dict.fromkeys(("view", "reshape", torch.reshape), _view),
     **dict.fromkeys((torch.mean, "mean"), _mean),
     F.adaptive_avg_pool2d: _adaptive_pool,
-    F.max_pool2d: _pool(op.MaxPool),
-    torch.max_pool2d: _pool(op.MaxPool),
-    F.avg_pool2d: _pool(op.AvgPool),
+    F.max_pool2d: _max_pool,
+    torch.max_pool2d: _max_pool,
+    F.avg_pool2d: _avg_pool,
     F.dropout: _dropout,
     F.pad: _pad,
     operator.getitem: _getitem,

@@ -1,0 +1,73 @@
+"""published(): torchvision's figures, and costs that torch itself counts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torchvision import models
+
+import cnnlab as cl
+from cnnlab.run.evidence import family_of
+from tests import oracles
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return cl.published()
+
+
+def test_every_accuracy_of_torchvisions_metadata_is_there(frame):
+    expected = {
+        (name, weights.name): weights.meta["_metrics"]["ImageNet-1K"]["acc@1"]
+        for name in models.list_models(module=models)
+        for weights in models.get_model_weights(name)
+        if (name, weights.name) != ("vgg16", "IMAGENET1K_FEATURES")  # features without a classifier: no accuracy
+    }
+    assert {(row.name, row.weights): row.accuracy for row in frame.itertuples(index=False)} == expected
+    assert len(frame) == len(expected) > 100
+
+
+def test_costs_agree_with_torchvisions_rounded_metadata(frame):
+    for row in frame.itertuples(index=False):
+        meta = models.get_model_weights(row.name)[row.weights].meta
+        assert abs(row.macs / 1e9 - meta["_ops"]) <= 0.0005
+        assert row.params == meta["num_params"]
+
+
+def test_each_network_of_the_zoo_is_computed_and_ordinary_cnns_are_traced(frame):
+    how = frame.set_index("name")["cost"]
+    assert set(how[frame["name"].isin(cl.names()).to_numpy()]) == {"computed"}
+    assert {"vgg16", "mobilenet_v2", "densenet121"} <= set(how[how == "traced"].index)
+    assert frame.loc[frame["cost"] != "stated", "activations"].notna().all()
+    assert frame.loc[frame["cost"] == "stated", "activations"].isna().all()
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "densenet121"])
+def test_traced_costs_are_what_torch_counts(frame, name):
+    with torch.device("meta"):
+        module = models.get_model(name)
+    row = frame[frame["name"] == name].iloc[0]
+    assert row["macs"] == oracles.macs(module, row["resolution"])
+
+
+def test_each_call_gives_a_frame_of_its_own():
+    first = cl.published()
+    first["accuracy"] = 0
+    assert cl.published()["accuracy"].min() > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("wide_resnet50_2", "Wide ResNet"),
+        ("efficientnet_v2_s", "EfficientNetV2"),
+        ("regnet_y_8gf", "RegNetY"),
+        ("x", "other"),
+    ],
+)
+def test_families(name, family):
+    assert family_of(name) == family
+
+
+def test_every_published_network_has_a_family(frame):
+    assert "other" not in set(frame["family"])
