@@ -1,0 +1,1 @@
+"""Speed claims, printed as ratios against the peers in one run."""
