@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cnnlab.run.evidence import published
     from cnnlab.run.trace import trace
     from cnnlab.run.train import History, Recipe, fit
+    from cnnlab.show import lesson
     from cnnlab.show.explorer import Explorer
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "cnnlab.run.evidence": ("published",),
     "cnnlab.run.trace": ("trace",),
     "cnnlab.run.train": ("History", "Recipe", "fit"),
+    "cnnlab.show": ("lesson",),
     "cnnlab.show.explorer": ("Explorer",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -63,6 +65,7 @@ __all__ = [
     "data",
     "fit",
     "image",
+    "lesson",
     "names",
     "published",
     "scaled",

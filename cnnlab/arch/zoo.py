@@ -29,10 +29,10 @@ def resnet(name: str, block: Block, depths: tuple[int, ...], **options: Any) -> 
     return Architecture(name, Stage(resnet_stem, 1, 64, 4), tuple(stages))
 
 
-def cifar_resnet(name: str, depth: int, option: str) -> Architecture:
+def cifar(name: str, block: Block, depth: int, **options: Any) -> Architecture:
     """The CIFAR network of He et al. 2015, section 4.2: depth = 6n + 2, widths 16-32-64, at 32 px."""
     n = (depth - 2) // 6
-    stages = [Stage(basic, n, 16 * 2**i, 2 if i else 1, {"option": option}) for i in range(3)]
+    stages = [Stage(block, n, 16 * 2**i, 2 if i else 1, options) for i in range(3)]
     return Architecture(name, Stage(conv_stem, 1, 16, 1), tuple(stages), resolution=32, classes=10, divisor=1)
 
 
@@ -99,8 +99,9 @@ ZOO: Mapping[str, Callable[[str], Architecture]] = {
     "resnext101_64x4d": partial(resnet, block=bottleneck, depths=(3, 4, 23, 3), groups=64, group_width=4),
     "wide_resnet50_2": partial(resnet, block=bottleneck, depths=(3, 4, 6, 3), group_width=128),
     "wide_resnet101_2": partial(resnet, block=bottleneck, depths=(3, 4, 23, 3), group_width=128),
-    **{f"cifar_resnet{n}": partial(cifar_resnet, depth=n, option="A") for n in (20, 32, 44, 56, 110)},
-    **{f"cifar_resnet{n}_b": partial(cifar_resnet, depth=n, option="B") for n in (20, 32, 44, 56, 110)},
+    **{f"cifar_plain{n}": partial(cifar, block=plain, depth=n) for n in (20, 32, 44, 56, 110)},
+    **{f"cifar_resnet{n}": partial(cifar, block=basic, depth=n, option="A") for n in (20, 32, 44, 56, 110)},
+    **{f"cifar_resnet{n}_b": partial(cifar, block=basic, depth=n, option="B") for n in (20, 32, 44, 56, 110)},
     "efficientnet_b0": partial(efficientnet, depth=1.0, width=1.0, resolution=224, drop=0.2),
     "efficientnet_b1": partial(efficientnet, depth=1.1, width=1.0, resolution=240, drop=0.2),
     "efficientnet_b2": partial(efficientnet, depth=1.2, width=1.1, resolution=260, drop=0.3),

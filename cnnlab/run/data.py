@@ -198,14 +198,14 @@ def _read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             images = file["images"]
         if images.shape == shape and images.dtype == np.uint8:
             return images
         reason = f"holds {images.dtype} {images.shape}, not uint8 {shape}"
     except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        reason = f"cannot be read: {error}"
-    warnings.warn(f"glyphs: the cache file {path} {reason.rstrip('.')}; it is rendered again.", stacklevel=4)
+        reason = f"is damaged ({type(error).__name__})"
+    warnings.warn(f"glyphs: the cache file {path} {reason}; it is rendered again.", stacklevel=4)
     return None
 
 

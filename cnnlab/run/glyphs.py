@@ -56,8 +56,8 @@ class Settings:
     distractor_height: tuple[float, float] = (0.15, 0.3)
     bars: int = 2
     bar_width: tuple[float, float] = (0.02, 0.05)
-    contrast: tuple[float, float] = (0.17, 0.55)
-    noise: tuple[float, float] = (0.015, 0.065)
+    contrast: tuple[float, float] = (0.22, 0.6)
+    noise: tuple[float, float] = (0.01, 0.06)
     texture: float = 0.08
 
 
