@@ -147,6 +147,13 @@ BAD = [
         r"mine holds arrays, so it is many networks.*use .cost\(\)",
     ),
     (lambda: one(bottleneck, 8, group_width=4).cost(), ValueError, r"stage1.0.conv1: width=0: width must be"),
+    (lambda: cl.Stage(basic, 1, 16, stride=np.array([1, 2])), TypeError, r"basic: stride=.*must be one whole number"),
+    (lambda: one(mbconv, 16, kernel="5").cost(), TypeError, r"kernel='5': kernel must be a whole number"),
+    (lambda: one(mbconv, 16, kernel=0).cost(), ValueError, r"kernel=0: kernel must be a whole number"),
+    (lambda: one(mbconv, 16, expand=0).cost(), ValueError, r"stage1.0.conv1: width=0: width must be a whole number"),
+    (lambda: one(mbconv, 16, expand=1.01).cost(), ValueError, r"stage1.0.conv1: width=16.16: width must be a whole"),
+    (lambda: one(mbconv, 16, se=math.nan).cost(), ValueError, r"se=nan: se must be a number above 0 and at most 16"),
+    (lambda: mine(head=cl.Head(options={"drop": 1.5})).cost(), ValueError, r"head.dropout1: rate=1.5: the share"),
     (lambda: one(odd, 16).cost(), ValueError, r"stage1.0.conv1: groups=3 does not divide its 16 input channels"),
 ]
 

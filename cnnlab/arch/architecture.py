@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from cnnlab.arch.blocks import pool_head
 from cnnlab.arch.cost import Cost
 from cnnlab.arch.graph import Graph, Image, image
 from cnnlab.arch.layers import BATCH_NORM, BatchNorm
-from cnnlab.arch.whole import Whole, check_whole, is_array, some
+from cnnlab.arch.whole import Whole, check_int, check_whole, is_array, some
 
 Block = Callable[..., Image]
 """A function block(x, width, stride, **options) from a symbolic image to a symbolic image."""
@@ -23,9 +23,10 @@ MOST_BLOCKS = 5_000
 MOST_PIXELS = 4_096
 
 
-def _check(name: str, field: str, value: Any, least: int, most: int | None = None) -> Whole:
+def _named(name: str, check: Callable[..., Whole], field: str, value: Any, **limits: int) -> Whole:
+    """A check whose sentence begins with the name of what it is about."""
     try:
-        return check_whole(field, value, least=least, most=most)
+        return check(field, value, **limits)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from None
 
@@ -62,8 +63,9 @@ class Stage:
 
     def __post_init__(self) -> None:
         name = _check_block(self.block, self.options, "width", "stride")
-        for what, least in (("depth", 1), ("width", 1), ("stride", 1)):
-            object.__setattr__(self, what, _check(name, what, getattr(self, what), least))
+        object.__setattr__(self, "depth", _named(name, check_whole, "depth", self.depth))
+        object.__setattr__(self, "width", _named(name, check_whole, "width", self.width))
+        object.__setattr__(self, "stride", _named(name, check_int, "stride", self.stride))
 
     def __call__(self, x: Image, stride: int) -> Image:
         """One block of this stage, after x."""
@@ -81,7 +83,7 @@ class Head:
     def __post_init__(self) -> None:
         name = _check_block(self.block, self.options, *(() if self.width is None else ("width",)))
         if self.width is not None:
-            object.__setattr__(self, "width", _check(name, "width", self.width, 1))
+            object.__setattr__(self, "width", _named(name, check_whole, "width", self.width))
 
     def __call__(self, x: Image, classes: Whole) -> Image:
         """The head, after x."""
@@ -110,8 +112,8 @@ class Architecture:
     stages: tuple[Stage, ...]
     head: Head = Head()
     resolution: Whole = 224
-    classes: Whole = 1000
-    channels: Whole = 3
+    classes: int = 1000
+    channels: int = 3
     norm: BatchNorm = BATCH_NORM
     drop_path: float = 0.0
     divisor: int = 8
@@ -121,10 +123,10 @@ class Architecture:
         if not self.stages:
             raise ValueError(f"{self.name}: stages is empty; an architecture has at least one stage")
         for what in ("classes", "channels", "divisor"):
-            object.__setattr__(self, what, _check(self.name, what, getattr(self, what), 1))
+            object.__setattr__(self, what, _named(self.name, check_int, what, getattr(self, what)))
         if not isinstance(self.drop_path, (int, float)) or not 0 <= self.drop_path < 1:
             raise ValueError(f"{self.name}: drop_path={self.drop_path!r}: it must be a number from 0 to below 1")
-        resolution = _check(self.name, "resolution", self.resolution, 1, MOST_PIXELS)
+        resolution = _named(self.name, check_whole, "resolution", self.resolution, most=MOST_PIXELS)
         if some(resolution < self.stride):
             raise ValueError(
                 f"{self.name}: resolution={np.min(resolution)}: its strides shrink the image {self.stride} times, "
@@ -166,8 +168,8 @@ class Architecture:
         return self.head(x.at("head"), self.classes)
 
     def _unfolded(self) -> Image:
-        numbers = (self.resolution, self.classes, *((stage.depth, stage.width) for stage in self.stages))
-        if any(is_array(n) for pair in numbers for n in (pair if isinstance(pair, tuple) else (pair,))):
+        rows: list[Stage | Head] = [self.stem, self.head, *self.stages]
+        if any(map(is_array, [self.resolution, *(row.width for row in rows), *(stage.depth for stage in self.stages)])):
             raise ValueError(
                 f"{self.name} holds arrays, so it is many networks and has no single graph; "
                 "use .cost(), .graph(folded=True), or numbers"
@@ -198,8 +200,3 @@ class Architecture:
         from cnnlab.arch.table import paper_frame
 
         return f"<p>{self.name}</p>" + paper_frame(self).to_html(index=False)
-
-
-def with_classes(arch: Architecture, classes: int) -> Architecture:
-    """The same network for another number of classes."""
-    return replace(arch, classes=classes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cnnlab.arch import layers as op
 from cnnlab.arch.graph import Image
-from cnnlab.arch.whole import Truth, Whole, at_least, floor, some
+from cnnlab.arch.whole import Truth, Whole, at_least, check_int, check_real, floor, some
 
 # One layer each.
 
@@ -25,7 +25,7 @@ def conv(
     bias: bool = False,
 ) -> Image:
     """Convolution to `width` channels. The default padding keeps the size at stride 1 (odd kernels)."""
-    padding = dilation * (kernel - 1) // 2 if padding is None else padding
+    padding = dilation * (check_int("kernel", kernel) - 1) // 2 if padding is None else padding
     return x.apply("conv", op.Conv(width, kernel, stride, padding, groups, dilation, bias))
 
 
@@ -173,7 +173,7 @@ def mbconv(
     hidden = expand * x.channels
     y = act(norm(conv(x, hidden, 1)), kind) if expand != 1 else x
     y = act(norm(conv(y, hidden, kernel, stride, groups=hidden)), kind)
-    y = squeeze_excite(y, at_least(floor(se * x.channels), 1), kind) if se else y
+    y = squeeze_excite(y, at_least(floor(check_real("se", se, most=16) * x.channels), 1), kind) if se else y
     y = norm(conv(y, width, 1))
     return residual(y, x, stride)
 

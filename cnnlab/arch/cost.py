@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnlab.arch.layers import Conv, Linear, square
-from cnnlab.arch.whole import Whole, is_array
+from cnnlab.arch.whole import Whole, text
 
 if TYPE_CHECKING:
     from cnnlab.arch.graph import Layer
@@ -45,7 +45,7 @@ class Cost:
         return self if zero == 0 else NotImplemented  # sum() starts from 0
 
     def __repr__(self) -> str:
-        parts = (f"{k}={v}" if is_array(v) else f"{k}={v:,}" for k, v in vars(self).items())
+        parts = [f"{name}={text(number, ',')}" for name, number in vars(self).items()]
         return f"Cost({', '.join(parts)})"
 
 

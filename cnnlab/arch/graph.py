@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnlab.arch.cost import Cost, walk
 from cnnlab.arch.layers import BATCH_NORM, BatchNorm, Input, Op
-from cnnlab.arch.whole import Truth, Whole, check_whole
+from cnnlab.arch.whole import Truth, Whole, check_whole, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ class Graph:
 
     >>> import cnnlab as cl
     >>> cl.architecture("resnet18").graph()
-    Graph(resnet18, 224 px: 69 layers, 1,814,073,344 MACs, 11,689,512 params)
+    Graph(resnet18, 224 px: 70 layers, 1,814,073,344 MACs, 11,689,512 params)
     """
 
     name: str
@@ -75,7 +75,8 @@ class Graph:
     def __repr__(self) -> str:
         cost = self.cost()
         return (
-            f"Graph({self.name}, {self.input.size} px: {len(self)} layers, {cost.macs:,} MACs, {cost.params:,} params)"
+            f"Graph({self.name}, {text(self.input.size)} px: {len(self)} layers, "
+            f"{text(cost.macs, ',')} MACs, {text(cost.params, ',')} params)"
         )
 
 

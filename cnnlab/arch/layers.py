@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from cnnlab.arch.whole import Whole, check_whole, some
+from cnnlab.arch.whole import Whole, check_int, check_whole, some
 
 
 class Sized(Protocol):
@@ -56,6 +56,10 @@ def _window(size: Whole | None, kernel: int, stride: int, padding: int, dilation
     """Positions of a sliding window: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1."""
     if size is None:
         raise ValueError("needs an image, and gets a flat vector; put it before flatten")
+    check_int("kernel", kernel)
+    check_int("stride", stride)
+    check_int("padding", padding, least=0)
+    check_int("dilation", dilation)
     out = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
     if some(out < 1):
         raise ValueError(
@@ -254,12 +258,17 @@ class Dropout(Op):
 
     rate: float = 0.5
 
+    def shape(self, x: Sized, /, *others: Sized) -> Shape:
+        if not isinstance(self.rate, (int, float)) or not 0 <= self.rate <= 1:
+            raise ValueError(f"rate={self.rate!r}: the share of numbers to drop must be from 0 to 1")
+        return x.channels, x.size
+
 
 @dataclass(frozen=True, slots=True)
 class DropPath(Op):
     """Stochastic depth: zeroes the whole branch of an image at this rate while training; free."""
 
-    rate: float
+    rate: float  # the architecture has checked its drop_path
 
 
 def _agree(what: str, a: Any, b: Any) -> None:

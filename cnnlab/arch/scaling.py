@@ -59,12 +59,12 @@ def scaled(arch: Architecture, *, depth: Any = 1.0, width: Any = 1.0, resolution
 def compound(arch: Architecture, phi: Any, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Architecture:
     """Compound scaling (Tan and Le 2019, equation 3): depth alpha^phi, width beta^phi, resolution gamma^phi times.
 
-    With alpha beta^2 gamma^2 near 2, cost grows about as 2^phi. phi: a number from -10 to 10, or an array of them.
+    With alpha beta^2 gamma^2 near 2, cost grows about as 2^phi, and faster where depths are rounded up. phi: a number from -10 to 10, or an array of them.
 
     >>> import cnnlab as cl
     >>> b0 = cl.architecture("efficientnet_b0")
     >>> print(f"{cl.compound(b0, phi=1).cost().macs / b0.cost().macs:.2f}")
-    1.94
+    2.57
     """
     phi = check_real("phi", phi, above=-10, most=20)
     times = (

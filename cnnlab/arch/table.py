@@ -19,7 +19,7 @@ from cnnlab.arch.layers import (
     Op,
     PadChannels,
 )
-from cnnlab.arch.whole import is_array
+from cnnlab.arch.whole import is_array, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,7 @@ def describe(op: Op) -> str:
         case Conv():
             words = [f"conv {op.kernel}x{op.kernel}"]
             words += [f"/{op.stride}"] if op.stride > 1 else []
-            words += [] if not is_array(op.groups) and op.groups == 1 else [f"groups {_show(op.groups)}"]
+            words += [] if not is_array(op.groups) and op.groups == 1 else [f"groups {text(op.groups)}"]
             words += [f"dilation {op.dilation}"] if op.dilation > 1 else []
             return " ".join(words)
         case MaxPool() | AvgPool():
@@ -147,9 +147,9 @@ def paper_frame(arch: Architecture) -> pd.DataFrame:
                 "stage": name,
                 "block": f"{getattr(part.block, '__name__', part.block)} {options}".strip(),
                 "layers": _recipe(graph, [i for i in members if places[i] == places[members[-1]]]),
-                "input": f"{_show(before.size)}x{_show(before.size)}",
-                "channels": _show(last.channels),
-                "depth": _show(depth),
+                "input": f"{text(before.size)}x{text(before.size)}",
+                "channels": text(last.channels),
+                "depth": text(depth),
                 "stride": getattr(part, "stride", 1),
             }
         )
@@ -159,8 +159,8 @@ def paper_frame(arch: Architecture) -> pd.DataFrame:
 def paper_table(arch: Architecture) -> str:
     """`paper_frame` as text, under the network's name and over its cost."""
     frame, cost = paper_frame(arch), arch.cost()
-    head = f"{arch.name}: {_show(arch.resolution)} px, {_show(arch.classes)} classes"
-    foot = f"{_show(cost.macs, ',')} multiply-adds, {_show(cost.params, ',')} parameters"
+    head = f"{arch.name}: {text(arch.resolution)} px, {text(arch.classes)} classes"
+    foot = f"{text(cost.macs, ',')} multiply-adds, {text(cost.params, ',')} parameters"
     for words in ("stage", "block", "layers"):  # pandas aligns text to the right
         frame[words] = frame[words].str.ljust(max(frame[words].str.len().max(), len(words)))
     return "\n".join([head, frame.to_string(index=False, justify="left"), foot])
@@ -178,22 +178,15 @@ def _recipe(graph: Graph, members: list[int]) -> str:
             case MaxPool() as op:
                 words.append(f"max {op.kernel}x{op.kernel}")
             case Linear() as op:
-                words.append(f"linear {_show(op.width)}")
+                words.append(f"linear {text(op.width)}")
     return ", ".join(word for word in words if word)
 
 
 def _conv_word(op: Conv, before: Layer, gate: bool) -> str:
     if gate:
-        return f"se {_show(op.width)}" if isinstance(before.op, AdaptivePool) else ""
-    word = f"{op.kernel}x{op.kernel} {_show(op.width)}"
+        return f"se {text(op.width)}" if isinstance(before.op, AdaptivePool) else ""
+    word = f"{op.kernel}x{op.kernel} {text(op.width)}"
     if not is_array(op.groups) and op.groups == 1:
         return word
-    depthwise = _show(op.groups) == _show(before.channels)
-    return f"dw {word}" if depthwise else f"{word} in {_show(op.groups)} groups"
-
-
-def _show(number: Any, marks: str = "") -> str:
-    """A number, or the range of an array."""
-    if is_array(number):
-        return f"{number.min():{marks}}-{number.max():{marks}}"
-    return f"{number:{marks}}"
+    depthwise = text(op.groups) == text(before.channels)
+    return f"dw {word}" if depthwise else f"{word} in {text(op.groups)} groups"

@@ -43,50 +43,56 @@ def at_least(value: Whole, least: Whole) -> Whole:
     return np.maximum(value, least) if is_array(value) or is_array(least) else max(value, least)
 
 
+def text(number: Any, marks: str = "") -> str:
+    """A number, or the range of an array of them; marks="," separates thousands.
+
+    >>> text(1234567, ","), text(np.array([8, 16, 40]))
+    ('1,234,567', '8-40')
+    """
+    return f"{number.min():{marks}}-{number.max():{marks}}" if is_array(number) else f"{number:{marks}}"
+
+
 def check_whole(field: str, value: Any, *, least: int = 1, most: int | None = None) -> Whole:
     """Return `value` as an int or an int64 array, or say which field wants which whole numbers.
 
-    Raises TypeError for what is no whole number, ValueError for one out of range; the sentence names the field,
-    the value and the allowed range.
+    Raises TypeError for what is no number, ValueError for one that is not whole or out of range; the sentence names
+    the field, the value and the allowed range.
     """
-    if value.__class__ is int:  # the common case first: the cost of a whole network is some hundred such checks
-        if value < least or (most is not None and value > most):
-            raise ValueError(f"{field}={value}: {_whole_numbers(field, least, most)}")
-        return value
-    if isinstance(value, (bool, np.bool_, str)) or not isinstance(
-        value, (int, float, np.integer, np.floating, np.ndarray)
-    ):
-        raise TypeError(f"{field}={value!r}: {_whole_numbers(field, least, most)}, not a {type(value).__name__}")
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf" or array.size == 0:
-        raise TypeError(f"{field}={value!r}: {_whole_numbers(field, least, most)}")
-    wrong = ~np.isfinite(array) | (array != np.trunc(array)) | (array < least)
+    if value.__class__ is int and value >= least and (most is None or value <= most):
+        return value  # the common case first: the cost of a network is some hundred such checks
+    rule = f"{field} must be a whole number" + (f", {least} or more" if most is None else f" from {least} to {most}")
+    array = _numbers(field, value, rule)
+    wrong = ~(np.isfinite(array) & (array == np.trunc(array)) & (array >= least))
     if most is not None:
         wrong = wrong | (array > most)
     if wrong.any():
-        raise ValueError(f"{field}={array[wrong].flat[0]}: {_whole_numbers(field, least, most)}")
+        raise ValueError(f"{field}={array[wrong].flat[0]}: {rule}")
     return array.astype(np.int64) if array.ndim else int(array)
+
+
+def check_int(field: str, value: Any, *, least: int = 1, most: int | None = None) -> int:
+    """As `check_whole`, for what must be one number and no array."""
+    whole = check_whole(field, value, least=least, most=most)
+    if isinstance(whole, np.ndarray):
+        raise TypeError(f"{field}={value!r}: {field} must be one whole number, not an array")
+    return whole
 
 
 def check_real(field: str, value: Any, *, above: float = 0, most: float) -> Real:
     """Return `value` as a float or a float array in (above, most], or raise with a sentence, as `check_whole` does."""
     rule = f"{field} must be a number above {above:g} and at most {most:g}"
-    if isinstance(value, (bool, np.bool_, str)) or not isinstance(
-        value, (int, float, np.integer, np.floating, np.ndarray)
-    ):
-        raise TypeError(f"{field}={value!r}: {rule}, not a {type(value).__name__}")
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf" or array.size == 0:
-        raise TypeError(f"{field}={value!r}: {rule}")
+    array = _numbers(field, value, rule)
     wrong = ~((array > above) & (array <= most))  # NaN compares false, and so is wrong
     if wrong.any():
         raise ValueError(f"{field}={array[wrong].flat[0]}: {rule}")
     return array.astype(np.float64) if array.ndim else float(array)
 
 
-def _whole_numbers(field: str, least: int, most: int | None) -> str:
-    return (
-        f"{field} must be a whole number, {least} or more"
-        if most is None
-        else (f"{field} must be a whole number from {least} to {most}")
-    )
+def _numbers(field: str, value: Any, rule: str) -> NDArray[Any]:
+    """The value as an array of any number of dimensions; TypeError with the rule for what holds no numbers."""
+    if not isinstance(value, (int, float, np.number, np.ndarray)) or isinstance(value, bool):
+        raise TypeError(f"{field}={value!r}: {rule}, not a {type(value).__name__}")
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or array.size == 0:
+        raise TypeError(f"{field}={value!r}: {rule}")
+    return array

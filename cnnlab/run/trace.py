@@ -24,7 +24,7 @@ def trace(module: nn.Module, resolution: int = 224, *, channels: int = 3, name: 
 
     >>> import torchvision
     >>> trace(torchvision.models.resnet18())
-    Graph(ResNet, 224 px: 69 layers, 1,814,073,344 MACs, 11,689,512 params)
+    Graph(ResNet, 224 px: 70 layers, 1,814,073,344 MACs, 11,689,512 params)
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module={type(module).__name__}: trace takes a torch.nn.Module")

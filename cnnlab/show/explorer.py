@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ import traitlets
 from cnnlab.arch.architecture import Architecture
 from cnnlab.arch.cost import Cost
 from cnnlab.arch.scaling import scaled
-from cnnlab.arch.zoo import architecture, names
+from cnnlab.arch.zoo import names
 from cnnlab.show import state as states
-from cnnlab.show.lattice import FAMILIES, KINDS, PHIS, STEPS, Lattice, family, lattice
+from cnnlab.show.lattice import FAMILIES, PHIS, STEPS, Lattice, family, lattice_of, packed
 from cnnlab.show.points import YOURS, evidence, given_points, published_points
+from cnnlab.show.tables import KINDS
 
 HERE = Path(__file__).parent
 SYNCED = ("family", *STEPS)
@@ -55,9 +55,9 @@ class Explorer(anywidget.AnyWidget):
     resolution = traitlets.Int().tag(sync=True)
     against = traitlets.Enum(KINDS, "macs").tag(sync=True)
     budget = traitlets.Float(None, allow_none=True).tag(sync=True)
-    _lattices = traitlets.List().tag(sync=True)
+    _lattices: traitlets.List[Any] = traitlets.List().tag(sync=True)
     _numbers = traitlets.Bytes().tag(sync=True)
-    _evidence = traitlets.Dict().tag(sync=True)
+    _evidence: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -72,13 +72,13 @@ class Explorer(anywidget.AnyWidget):
     ) -> None:
         # Slider messages may arrive on several threads at once (JupyterLab's subshells), so one lock guards the knobs.
         self._lock = threading.RLock()
-        chosen = _lattice(base)
+        chosen = lattice_of(base)
         self._families = {key: family(key) for key in FAMILIES} | {chosen.key: chosen}
         self._axis = axis
         self._points = published_points() if points is None else given_points(points)
         pixels = chosen.base.resolution if resolution is None else resolution
         settings = {k: _on_slider(chosen, k, v) for k, v in zip(STEPS, (depth, width, pixels), strict=True)}
-        headers, numbers = _packed(list(self._families.values()))
+        headers, numbers = packed(list(self._families.values()))
         super().__init__(
             family=chosen.key,
             **settings,
@@ -95,7 +95,10 @@ class Explorer(anywidget.AnyWidget):
         base: the Architecture that the state was of, if it was one of your own. options: as for `Explorer`.
         Raises ValueError for a string that is no state, naming the field, its value and what is allowed.
         """
-        key, settings = states.read(state, [*FAMILIES, *names()] if base is None else None)
+        key, settings = states.read(state)
+        if base is None and key not in (*FAMILIES, *names()):
+            known = states.choices([*FAMILIES, "a name of cl.names()"])
+            raise ValueError(f"state {state!r}: family={key!r} is unknown; it must be {known}")
         return cls(key if base is None else base, **settings, **options)
 
     @property
@@ -153,10 +156,10 @@ class Explorer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # A picture and a line of text, so that GitHub, an HTML export and nbval have something to show.
-        bundle, metadata = super()._repr_mimebundle_(**kwargs)
-        bundle["image/png"] = base64.b64encode(self.png()).decode()
-        bundle["text/plain"] = repr(self)
-        return bundle, metadata
+        bundle: Any = super()._repr_mimebundle_(**kwargs)
+        bundle[0]["image/png"] = base64.b64encode(self.png()).decode()
+        bundle[0]["text/plain"] = repr(self)
+        return bundle
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """What the front end sends; one message at a time."""
@@ -203,20 +206,6 @@ class Explorer(anywidget.AnyWidget):
                 setattr(self, knob, chosen.header[knob][own])
 
 
-def _lattice(base: Any) -> Lattice:
-    if isinstance(base, Architecture):
-        key = states.key(base.name)
-        return lattice(base, key=f"{key}_yours" if key in FAMILIES else key)
-    if not isinstance(base, str):
-        raise TypeError(f"base={base!r}: it must be a family's name or an Architecture, not a {type(base).__name__}")
-    if base in FAMILIES:
-        return family(base)
-    if base in names():
-        return lattice(architecture(base), label=base)
-    raise ValueError(f"base={base!r} is unknown; it must be {states.choices(FAMILIES)}, a name of cl.names(), "
-                     "or an Architecture")
-
-
 def _on_slider(chosen: Lattice, knob: str, value: Any) -> Any:
     """The slider's own number for this value."""
     if isinstance(value, (bool, str)) or not isinstance(value, (int, float, np.number)):
@@ -231,12 +220,3 @@ def _checked_budget(value: Any) -> float:
     if isinstance(value, (bool, str)) or not isinstance(value, (int, float, np.number)) or not 0 < value < 2**53:
         raise SettingError(f"budget={value!r}: it must be a number of multiply-adds above 0")
     return float(value)
-
-
-def _packed(lattices: list[Lattice]) -> tuple[list[dict[str, Any]], bytes]:
-    """All lattices for the front end: what they are, and one run of uint32 numbers (little-endian)."""
-    headers, start = [], 0
-    for each in lattices:
-        headers.append({**json.loads(json.dumps(each.header)), "at": start, "length": each.numbers.size})
-        start += each.numbers.size
-    return headers, np.concatenate([each.numbers for each in lattices]).astype("<u4").tobytes()

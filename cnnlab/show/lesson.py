@@ -31,7 +31,7 @@ class Exercise:
 
 
 def _grown(before: Architecture, after: Architecture) -> float:
-    return after.cost().macs / before.cost().macs
+    return float(after.cost().macs / before.cost().macs)
 
 
 def _basic_params() -> int:
@@ -78,7 +78,7 @@ EXERCISES: Mapping[str, Exercise] = {
     "10.2": Exercise(
         lambda: max(4 * r for r in range(8, 150) if scaled(B0, resolution=4 * r).cost().macs <= 1e9),
         "px",
-        hints={lambda: 224 * 1e9 / B0.cost().macs: "cost grows with the square of the resolution, not with it"},
+        hints={lambda: float(224 * 1e9 / B0.cost().macs): "cost grows with the square of the resolution, not with it"},
     ),
 }
 
@@ -103,7 +103,7 @@ def _verdict(exercise: Exercise, answer: Any) -> str:
         return f"not yet. {answer!r} is not a number; the answer is in {exercise.unit}."
     right = exercise.answer()
     if math.isclose(answer, right, rel_tol=exercise.close):
-        return f"right: {right:,.4g} {exercise.unit}." if isinstance(right, float) else f"right: {right:,} {exercise.unit}."
+        return f"right: {right:{',.4g' if isinstance(right, float) else ','}} {exercise.unit}."
     for wrong, hint in exercise.hints.items():
         if math.isclose(answer, wrong(), rel_tol=exercise.close):
             return f"not yet. {hint[0].upper()}{hint[1:]}."

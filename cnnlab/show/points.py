@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.show.lattice import KINDS
+from cnnlab.show.tables import KINDS
 
 Point = dict[str, Any]
 """JSON-able: name, label, series, family, kind, pale, accuracy, macs, params, activations (or None), note."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 LETTERS = {"d": "depth", "w": "width", "r": "resolution"}
@@ -18,19 +18,17 @@ def write(key: str, depth: float, width: float, resolution: int) -> str:
     return f"{key},d={depth:g},w={width:g},r={resolution}"
 
 
-def read(state: str, families: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
-    """The family and the settings of a state string; families: those that are known (None: any).
+def read(state: str) -> tuple[str, dict[str, Any]]:
+    """The family and the settings of a state string.
 
-    Raises ValueError, as a sentence, that names the field, its value and what is allowed.
+    Raises ValueError, as a sentence, for a string that is none; it names the field and its value.
 
-    >>> read("resnet,d=2,r=160", ["resnet"])
+    >>> read("resnet,d=2,r=160")
     ('resnet', {'depth': 2.0, 'resolution': 160})
     """
     if not isinstance(state, str):
         raise TypeError(f"state={state!r}: it must be a string like 'resnet,d=2,w=1.25,r=160'")
     family, *parts = (part.strip() for part in state.split(","))
-    if not family or (families is not None and family not in families):
-        raise ValueError(f"state {state!r}: family={family!r} is unknown; it must be {choices(families or ['a name'])}")
     settings: dict[str, Any] = {}
     for part in parts:
         letter, _, text = part.partition("=")
@@ -43,10 +41,12 @@ def read(state: str, families: Sequence[str] | None) -> tuple[str, dict[str, Any
 
 
 def _number(state: str, letter: str, text: str) -> float:
-    kind, form = ("a whole number", r"\d{1,6}") if letter == "r" else ("a decimal number", r"\d{1,6}(\.\d{0,9})?")
+    whole = letter == "r"
+    kind, form = ("a whole number of px", r"\d{1,6}") if whole else ("a decimal number", r"\d{1,6}(\.\d{0,9})?")
+    example = "160" if whole else "1.2"
     if not re.fullmatch(form, text):
-        raise ValueError(f"state {state!r}: {letter}={text!r}: the {LETTERS[letter]} must be {kind}, such as 2")
-    return int(text) if letter == "r" else float(text)
+        raise ValueError(f"state {state!r}: {letter}={text!r}: the {LETTERS[letter]} must be {kind}, such as {example}")
+    return int(text) if whole else float(text)
 
 
 def key(name: str) -> str:

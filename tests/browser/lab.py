@@ -1,13 +1,14 @@
 """A real JupyterLab on a free loopback port, and a real Chromium that looks at it. For tests and for benchmarks.
 
-    with running_lab(folder) as lab, chromium() as browser:
-        page = open_notebook(browser, lab, "explorer.ipynb")
-        run_all(page)
+with running_lab(folder) as lab, chromium() as browser:
+    page = open_notebook(browser, lab, "explorer.ipynb")
+    run_all(page)
 """
 
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -20,7 +21,6 @@ from pathlib import Path
 
 import nbformat
 from playwright.sync_api import Browser, Page, sync_playwright
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -113,12 +113,10 @@ def free_port() -> int:
 def wait_for(lab: Lab, server: "subprocess.Popen[bytes]", log: Path) -> None:
     """Return when the server answers; raise with the end of its log if it does not."""
     until = time.monotonic() + START_SECONDS
-    request = urllib.request.Request(f"{lab.url}/api/status", headers={"Authorization": f"token {lab.token}"})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a loopback address needs no proxy
     while time.monotonic() < until and server.poll() is None:
         try:
-            with opener.open(request, timeout=2):
-                return
+            ask(lab, "/api/status")
+            return
         except OSError:
             time.sleep(0.3)
     raise RuntimeError(f"JupyterLab did not start within {START_SECONDS} s:\n{log.read_text()[-3000:]}")
@@ -152,8 +150,28 @@ def open_notebook(browser: Browser, lab: Lab, notebook: str, *, width: int = 140
     page.on("pageerror", lambda error: page.problems.append(str(error)))  # type: ignore[attr-defined]
     page.goto(lab.address(notebook), wait_until="domcontentloaded")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_SECONDS * 1000)
+    wait_kernel(lab, notebook)
     wait_idle(page)
     return page
+
+
+def wait_kernel(lab: Lab, notebook: str) -> None:
+    """Wait until this notebook's kernel has started and is idle: until then JupyterLab's run commands do nothing."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        sessions = json.loads(ask(lab, "/api/sessions"))
+        if any(s["path"] == notebook and s["kernel"]["execution_state"] == "idle" for s in sessions):
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"the kernel of {notebook} did not start within {START_SECONDS} s")
+
+
+def ask(lab: Lab, path: str) -> str:
+    """What the server answers to this request."""
+    request = urllib.request.Request(lab.url + path, headers={"Authorization": f"token {lab.token}"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a loopback address needs no proxy
+    with opener.open(request, timeout=5) as answer:
+        return str(answer.read().decode())
 
 
 def wait_idle(page: Page, timeout: int = CELL_MS) -> None:
@@ -161,12 +179,9 @@ def wait_idle(page: Page, timeout: int = CELL_MS) -> None:
 
 
 def run_all(page: Page) -> None:
-    """Restart the kernel, run every cell and wait for the end; raise with the traceback of the first that fails."""
-    for _ in range(10):  # the button does nothing until JupyterLab has found the notebook's kernel
-        page.locator('[data-command="notebook:restart-run-all"]').first.click()
-        with contextlib.suppress(PlaywrightTimeout):
-            page.click(".jp-Dialog .jp-mod-accept", timeout=2000)
-            break
+    """Run every cell and wait for the end; raise with the traceback of the first that fails."""
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
     page.wait_for_function(ALL_RUN, timeout=CELL_MS)
     wait_idle(page)
     page.evaluate("() => document.activeElement.blur()")
