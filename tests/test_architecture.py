@@ -129,8 +129,12 @@ BAD = [
     (lambda: cl.Architecture("a", STEM, ()), ValueError, r"a: stages is empty"),
     (lambda: mine(resolution=3), ValueError, r"mine: resolution=3: its strides shrink the image 4 times.*from 4 to"),
     (lambda: mine(classes=0), ValueError, r"mine: classes=0: classes must be a whole number, 1 or more"),
-    (lambda: mine(drop_path=1.0), ValueError, r"mine: drop_path=1.0: it must be a number from 0 to below 1"),
-    (lambda: mine(drop_path="a"), ValueError, r"mine: drop_path='a': it must be a number"),
+    (
+        lambda: mine(drop_path=1.0),
+        ValueError,
+        r"mine: drop_path=1.0: drop_path must be a number at least 0 and below 1",
+    ),
+    (lambda: mine(drop_path="a"), TypeError, r"mine: drop_path='a': drop_path must be a number"),
     (lambda: mine(stages=[cl.Stage(basic, 1, 16, 1, {"option": "C"})]).cost(), ValueError, r"option='C': the shortcut"),
     (lambda: cl.architecture("resnet19"), ValueError, r"'resnet19' is unknown; did you mean resnet1\d"),
     (lambda: cl.architecture("transformer"), ValueError, r"'transformer' is unknown; (the names are|did you mean)"),
@@ -153,7 +157,11 @@ BAD = [
     (lambda: one(mbconv, 16, expand=0).cost(), ValueError, r"stage1.0.conv1: width=0: width must be a whole number"),
     (lambda: one(mbconv, 16, expand=1.01).cost(), ValueError, r"stage1.0.conv1: width=16.16: width must be a whole"),
     (lambda: one(mbconv, 16, se=math.nan).cost(), ValueError, r"se=nan: se must be a number above 0 and at most 16"),
-    (lambda: mine(head=cl.Head(options={"drop": 1.5})).cost(), ValueError, r"head.dropout1: rate=1.5: the share"),
+    (
+        lambda: mine(head=cl.Head(options={"drop": 1.5})).cost(),
+        ValueError,
+        r"head.dropout1: rate=1.5: rate must be a number at least 0 and at most 1",
+    ),
     (lambda: one(odd, 16).cost(), ValueError, r"stage1.0.conv1: groups=3 does not divide its 16 input channels"),
 ]
 

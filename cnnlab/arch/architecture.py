@@ -14,21 +14,13 @@ from cnnlab.arch.blocks import pool_head
 from cnnlab.arch.cost import Cost
 from cnnlab.arch.graph import Graph, Image, image
 from cnnlab.arch.layers import BATCH_NORM, BatchNorm
-from cnnlab.arch.whole import Whole, check_int, check_whole, is_array, some
+from cnnlab.arch.whole import Whole, check_int, check_real, check_whole, is_array, named, some
 
 Block = Callable[..., Image]
 """A function block(x, width, stride, **options) from a symbolic image to a symbolic image."""
 
 MOST_BLOCKS = 5_000
 MOST_PIXELS = 4_096
-
-
-def _named(name: str, check: Callable[..., Whole], field: str, value: Any, **limits: int) -> Whole:
-    """A check whose sentence begins with the name of what it is about."""
-    try:
-        return check(field, value, **limits)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}: {error}") from None
 
 
 def _check_block(block: Block, options: Mapping[str, Any], *taken: str) -> str:
@@ -63,9 +55,9 @@ class Stage:
 
     def __post_init__(self) -> None:
         name = _check_block(self.block, self.options, "width", "stride")
-        object.__setattr__(self, "depth", _named(name, check_whole, "depth", self.depth))
-        object.__setattr__(self, "width", _named(name, check_whole, "width", self.width))
-        object.__setattr__(self, "stride", _named(name, check_int, "stride", self.stride))
+        object.__setattr__(self, "depth", named(name, check_whole, "depth", self.depth))
+        object.__setattr__(self, "width", named(name, check_whole, "width", self.width))
+        object.__setattr__(self, "stride", named(name, check_int, "stride", self.stride))
 
     def __call__(self, x: Image, stride: int) -> Image:
         """One block of this stage, after x."""
@@ -83,7 +75,7 @@ class Head:
     def __post_init__(self) -> None:
         name = _check_block(self.block, self.options, *(() if self.width is None else ("width",)))
         if self.width is not None:
-            object.__setattr__(self, "width", _named(name, check_whole, "width", self.width))
+            object.__setattr__(self, "width", named(name, check_whole, "width", self.width))
 
     def __call__(self, x: Image, classes: Whole) -> Image:
         """The head, after x."""
@@ -123,10 +115,9 @@ class Architecture:
         if not self.stages:
             raise ValueError(f"{self.name}: stages is empty; an architecture has at least one stage")
         for what in ("classes", "channels", "divisor"):
-            object.__setattr__(self, what, _named(self.name, check_int, what, getattr(self, what)))
-        if not isinstance(self.drop_path, (int, float)) or not 0 <= self.drop_path < 1:
-            raise ValueError(f"{self.name}: drop_path={self.drop_path!r}: it must be a number from 0 to below 1")
-        resolution = _named(self.name, check_whole, "resolution", self.resolution, most=MOST_PIXELS)
+            object.__setattr__(self, what, named(self.name, check_int, what, getattr(self, what)))
+        named(self.name, check_real, "drop_path", self.drop_path, least=0, below=1)
+        resolution = named(self.name, check_whole, "resolution", self.resolution, most=MOST_PIXELS)
         if some(resolution < self.stride):
             raise ValueError(
                 f"{self.name}: resolution={np.min(resolution)}: its strides shrink the image {self.stride} times, "

@@ -173,7 +173,7 @@ def mbconv(
     hidden = expand * x.channels
     y = act(norm(conv(x, hidden, 1)), kind) if expand != 1 else x
     y = act(norm(conv(y, hidden, kernel, stride, groups=hidden)), kind)
-    y = squeeze_excite(y, at_least(floor(check_real("se", se, most=16) * x.channels), 1), kind) if se else y
+    y = squeeze_excite(y, at_least(floor(check_real("se", se, above=0, most=16) * x.channels), 1), kind) if se else y
     y = norm(conv(y, width, 1))
     return residual(y, x, stride)
 

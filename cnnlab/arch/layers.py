@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from cnnlab.arch.whole import Whole, check_int, check_whole, some
+from cnnlab.arch.whole import Whole, check_int, check_real, check_whole, some
 
 
 class Sized(Protocol):
@@ -259,8 +259,7 @@ class Dropout(Op):
     rate: float = 0.5
 
     def shape(self, x: Sized, /, *others: Sized) -> Shape:
-        if not isinstance(self.rate, (int, float)) or not 0 <= self.rate <= 1:
-            raise ValueError(f"rate={self.rate!r}: the share of numbers to drop must be from 0 to 1")
+        check_real("rate", self.rate, least=0, most=1)
         return x.channels, x.size
 
 

@@ -29,7 +29,7 @@ def scaled(arch: Architecture, *, depth: Any = 1.0, width: Any = 1.0, resolution
     >>> cl.scaled(b0, depth=1.4, width=1.2, resolution=300).cost() == cl.architecture("efficientnet_b3").cost()
     True
     """
-    d, w = check_real("depth", depth, most=MOST_TIMES), check_real("width", width, most=MOST_TIMES)
+    d, w = (check_real(n, v, above=0, most=MOST_TIMES) for n, v in (("depth", depth), ("width", width)))
     thinnest = min(int(np.min(s.width)) for s in (arch.stem, *arch.stages))
     if np.min(w) * thinnest < 0.5:
         raise ValueError(
@@ -59,7 +59,8 @@ def scaled(arch: Architecture, *, depth: Any = 1.0, width: Any = 1.0, resolution
 def compound(arch: Architecture, phi: Any, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Architecture:
     """Compound scaling (Tan and Le 2019, equation 3): depth alpha^phi, width beta^phi, resolution gamma^phi times.
 
-    With alpha beta^2 gamma^2 near 2, cost grows about as 2^phi, and faster where depths are rounded up. phi: a number from -10 to 10, or an array of them.
+    With alpha beta^2 gamma^2 near 2, cost grows about as 2^phi, and faster where depths are rounded up.
+    phi: a number above -10 and at most 20, or an array of them.
 
     >>> import cnnlab as cl
     >>> b0 = cl.architecture("efficientnet_b0")

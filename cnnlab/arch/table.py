@@ -92,8 +92,8 @@ def _places(graph: Graph, depth: int) -> list[str]:
     paths = [layer.name.split(".")[:-1] for layer in graph.layers]
     tops = Counter(path[0] for path in paths if path)
     most = max(tops.values(), default=0)
-    # Nine in ten layers, with parts of their own: only a container holds that much.
-    skip = 1 if most > 0.9 * len(paths) and any(len(path) > 1 for path in paths) else 0
+    # Nine in ten layers, with parts of their own: only a container holds that much (or the one stage of our own graph).
+    skip = most > 0.9 * len(paths) and any(len(path) > 1 for path in paths) and "stage1" not in tops
     places, begun = [], False
     for path in paths:
         inside = len(path) > skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ Truth: TypeAlias = bool | NDArray[np.bool_]
 
 Real: TypeAlias = float | NDArray[np.floating[Any]]
 """A number, or an array with one number per setting."""
+
+Checked = TypeVar("Checked")
 
 
 def is_array(value: object) -> bool:
@@ -78,14 +81,43 @@ def check_int(field: str, value: Any, *, least: int = 1, most: int | None = None
     return whole
 
 
-def check_real(field: str, value: Any, *, above: float = 0, most: float) -> Real:
-    """Return `value` as a float or a float array in (above, most], or raise with a sentence, as `check_whole` does."""
-    rule = f"{field} must be a number above {above:g} and at most {most:g}"
+def check_real(
+    field: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+) -> Real:
+    """Return `value` as a float or a float array within these bounds, or raise with a sentence, as `check_whole`.
+
+    NaN and the infinities are never within.
+    """
+    bounds = [("above", above, np.greater), ("at least", least, np.greater_equal)]
+    bounds += [("below", below, np.less), ("at most", most, np.less_equal)]
+    given = [(words, bound, holds) for words, bound, holds in bounds if bound is not None]
+    rule = f"{field} must be a number " + " and ".join(f"{words} {bound:g}" for words, bound, _ in given)
     array = _numbers(field, value, rule)
-    wrong = ~((array > above) & (array <= most))  # NaN compares false, and so is wrong
+    wrong = ~np.isfinite(array)
+    for _, bound, holds in given:
+        wrong = wrong | ~holds(array, bound)
     if wrong.any():
         raise ValueError(f"{field}={array[wrong].flat[0]}: {rule}")
     return array.astype(np.float64) if array.ndim else float(array)
+
+
+def named(owner: str, check: Callable[..., Checked], field: str, value: Any, **limits: float) -> Checked:
+    """A check whose sentence begins with the name of what the field belongs to.
+
+    >>> named("Recipe", check_int, "epochs", 0)
+    Traceback (most recent call last):
+    ValueError: Recipe: epochs=0: epochs must be a whole number, 1 or more
+    """
+    try:
+        return check(field, value, **limits)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{owner}: {error}") from None
 
 
 def _numbers(field: str, value: Any, rule: str) -> NDArray[Any]:

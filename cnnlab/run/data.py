@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from cnnlab.arch.whole import check_int, named
 from cnnlab.run import glyphs
 
 SMALLEST = 8  # pixels per side, below which no picture can be recognised
@@ -92,25 +93,25 @@ def load(
 
     >>> load("glyphs", resolution=65)
     Traceback (most recent call last):
-    ValueError: load: resolution is 65, but must be an int from 8 to 64.
+    ValueError: load: resolution=65: resolution must be a whole number from 8 to 64
     """
-    check_int("load", "resolution", resolution, least=SMALLEST, most=_side(name))
+    resolution = named("load", check_int, "resolution", resolution, least=SMALLEST, most=_side(name))
     if limit is not None:
-        check_int("load", "limit", limit, least=1)
+        limit = named("load", check_int, "limit", limit)
     folder = Path(cache or os.environ.get("CNNLAB_CACHE") or _user_cache())
     pictures = _pictures(name, folder, progress)
     train, validation, test = (
         Split(_shrink(pictures.images[chosen[:limit]], resolution), torch.from_numpy(pictures.labels[chosen[:limit]]))
         for chosen in split(pictures.labels)
     )
-    return Data(name, int(resolution), pictures.classes, train, validation, test)
+    return Data(name, resolution, pictures.classes, train, validation, test)
 
 
 def _side(name: str) -> int:
     """The pixels per side that a source has; an unknown name is refused."""
     if name == "glyphs":
         return glyphs.Settings().size
-    raise ValueError(f"load: name is {name!r}, but must be 'glyphs', the only data set so far.")
+    raise ValueError(f"load: name={name!r}: name must be 'glyphs', the only data set so far")
 
 
 def _pictures(name: str, folder: Path, progress: bool) -> Pictures:
@@ -223,17 +224,3 @@ def _save(path: Path, images: NDArray[np.uint8]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def check_int(owner: str, name: str, value: object, *, least: int, most: int | None = None) -> None:
-    """Refuse anything but an int within [least, most], with a sentence.
-
-    >>> check_int("Recipe", "epochs", 2.5, least=1)
-    Traceback (most recent call last):
-    TypeError: Recipe: epochs is 2.5, but must be an int of at least 1.
-    """
-    rule = f"an int of at least {least}" if most is None else f"an int from {least} to {most}"
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{owner}: {name} is {value!r}, but must be {rule}.")
-    if value < least or (most is not None and value > most):
-        raise ValueError(f"{owner}: {name} is {value}, but must be {rule}.")

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from cnnlab.run.data import Data, Split, check_int
+from cnnlab.arch.whole import check_int, check_real, named
+from cnnlab.run.data import Data, Split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ class Recipe:
     0.2
     >>> Recipe(momentum=1.5)
     Traceback (most recent call last):
-    ValueError: Recipe: momentum is 1.5, but must be a number with 0 <= momentum < 1.
+    ValueError: Recipe: momentum=1.5: momentum must be a number at least 0 and below 1
     """
 
     epochs: int = 8
@@ -56,23 +56,16 @@ class Recipe:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
-            check_int("Recipe", name, getattr(self, name), least=least)
-        _check_number("lr", self.lr, lambda lr: lr > 0, "lr > 0")
-        _check_number("momentum", self.momentum, lambda m: 0 <= m < 1, "0 <= momentum < 1")
-        _check_number("weight_decay", self.weight_decay, lambda d: d >= 0, "weight_decay >= 0")
-        _check_number("label_smoothing", self.label_smoothing, lambda s: 0 <= s < 1, "0 <= label_smoothing < 1")
+        for what, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
+            object.__setattr__(self, what, named("Recipe", check_int, what, getattr(self, what), least=least))
+        named("Recipe", check_real, "lr", self.lr, above=0)
+        named("Recipe", check_real, "weight_decay", self.weight_decay, least=0)
+        for what in ("momentum", "label_smoothing"):
+            named("Recipe", check_real, what, getattr(self, what), least=0, below=1)
         if not isinstance(self.augment, bool):
-            raise TypeError(f"Recipe: augment is {self.augment!r}, but must be True or False.")
+            raise TypeError(f"Recipe: augment={self.augment!r}: augment must be True or False")
         if self.precision not in PRECISIONS:
-            raise ValueError(f"Recipe: precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}.")
-
-
-def _check_number(name: str, value: object, allowed: Callable[[float], bool], rule: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"Recipe: {name} is {value!r}, but must be a number with {rule}.")
-    if not (math.isfinite(value) and allowed(float(value))):
-        raise ValueError(f"Recipe: {name} is {value}, but must be a number with {rule}.")
+            raise ValueError(f"Recipe: precision={self.precision!r}: precision must be one of {', '.join(PRECISIONS)}")
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ function put(parent, node, attributes, text) {
   return node;
 }
 
+// JupyterLab takes arrow keys and letters from whatever has the focus, unless that very node says no.
+const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 const h = (parent, tag, attributes, text) => put(parent, document.createElement(tag), attributes, text);
 const s = (parent, tag, attributes, text) => put(parent, document.createElementNS(SVG, tag), attributes, text);
 
@@ -102,7 +105,7 @@ const nearest = (steps, value) =>
 // The skeleton: built once.
 
 function skeleton(view) {
-  const root = h(view.el, "div", { class: "cnnlab", "data-lm-suppress-shortcuts": "true" });
+  const root = h(view.el, "div", { class: "cnnlab", ...OWN_KEYS });
   const n = (view.nodes = { root });
   const head = h(root, "div", { class: "cnnlab-head" });
   h(head, "strong", {}, "Explorer");
@@ -128,7 +131,7 @@ function skeleton(view) {
 
 function choice(parent, name, options) {
   const label = h(parent, "label", { class: "cnnlab-choice" }, `${name} `);
-  const select = h(label, "select", { "data-control": name.replace(" ", "-"), "aria-label": name });
+  const select = h(label, "select", { ...OWN_KEYS, "data-control": name.replace(" ", "-"), "aria-label": name });
   for (const [value, text] of options) h(select, "option", { value }, text);
   return select;
 }
@@ -142,7 +145,7 @@ function buildKnobs(view) {
     h(label, "span", {}, name === "phi" ? "compound φ" : name);
     const output = h(label, "output", { "data-output": name });
     const input = h(label, "input", {
-      type: "range", min: 0, max: 1, step: 1, "data-slider": name, "aria-label": name === "phi" ? "compound phi" : name,
+      ...OWN_KEYS, type: "range", min: 0, max: 1, step: 1, "data-slider": name, "aria-label": name === "phi" ? "compound phi" : name,
     });
     view.nodes.knobs[name] = { input, output, hint: h(box, "small", { "data-hint": name }) };
   }
@@ -168,7 +171,7 @@ function buildReadouts(view) {
   const line = h(side, "label", { class: "cnnlab-line" });
   h(line, "span", {}, "multiply-adds at most");
   const field = h(line, "span", { class: "cnnlab-budget" });
-  n.budget = h(field, "input", { type: "number", min: 0, step: "any", "data-control": "budget" });
+  n.budget = h(field, "input", { ...OWN_KEYS, type: "number", min: 0, step: "any", "data-control": "budget" });
   n.budgetUnit = h(field, "span");
   n.budgetHint = h(side, "small", { "data-readout": "budget" });
 }
@@ -199,7 +202,7 @@ function buildStages(view) {
   n.bars.replaceChildren();
   n.net.replaceChildren();
   const names = view.lattice.stages.map((stage) => stage.name);
-  s(n.bars, "text", { x: 0, y: 11, class: "title strong" }, "Where the cost is");
+  s(n.bars, "text", { x: 0, y: 13, class: "title strong" }, "Where the cost is");
   n.barKeys = [["macs", "multiply-adds"], ["params", "parameters"]].map(([kind, text]) => {
     const key = s(n.bars, "g");
     s(key, "rect", { class: kind, width: 8, height: 8, y: -8 });
@@ -216,7 +219,7 @@ function buildStages(view) {
 
 function buildRow(view, name, i) {
   const y = BARS.top + i * BARS.row;
-  const group = s(view.nodes.bars, "g", { class: "row", "data-stage": name, role: "img" });
+  const group = s(view.nodes.bars, "g", { class: "row", "data-stage": name, role: "img", ...OWN_KEYS });
   const back = s(group, "rect", { class: "back", x: 0, y: y + 1, height: BARS.row - 2, rx: 3 });
   s(group, "text", { x: 6, y: y + BARS.row / 2 + 4 }, name);
   const bar = (kind, dy) => [
@@ -353,6 +356,7 @@ function layoutPoints(view) {
       transform: `translate(${view.places[i].map((v) => v.toFixed(1))})`,
       role: "img",
       "data-point": i,
+      ...OWN_KEYS,
       "aria-label": `${point.name}: ${percent(point.accuracy)}, ${whole(point[against])} ${KINDS[against]}; ${point.note}`,
     });
     return node;
@@ -424,7 +428,7 @@ function layoutBars(view) {
   const n = view.nodes;
   const width = Math.max(200, n.bars.clientWidth);
   view.barLength = width - BARS.name - BARS.value;
-  n.barKeys.forEach((key, i) => set(key, "transform", `translate(${BARS.name + 92 * i} 29)`));
+  n.barKeys.forEach((key, i) => set(key, "transform", `translate(${BARS.name + 92 * i} 30)`));
   for (const row of n.rows) set(row.back, "width", width);
   view.netWidth = Math.max(320, n.net.clientWidth);
 }
@@ -584,8 +588,9 @@ function updateNetwork(view, rows) {
   const tall = (size) => Math.sqrt(size / lattice.resolution[lattice.resolution.length - 1]) * NET.tallest;
   const image = { name: "image", size: r, blocks: 1, channels: 0 };
   const columns = [image, ...rows];
-  const fit = thickness(columns, view.netWidth);
-  const widths = columns.map((row) => Math.max(NET.column, breadth(row, fit)));
+  const least = Math.min(NET.column, view.netWidth / columns.length);
+  const fit = thickness(columns, least, view.netWidth);
+  const widths = columns.map((row) => Math.max(least, breadth(row, fit)));
   const air = Math.max(0, view.netWidth - widths.reduce((a, b) => a + b, 0)) / columns.length;
   let x = 0;
   columns.forEach((row, i) => {
@@ -594,25 +599,26 @@ function updateNetwork(view, rows) {
     set(nodes.back, "x", (-(widths[i] + air) / 2).toFixed(1));
     set(nodes.back, "width", (widths[i] + air).toFixed(1));
     set(nodes.slabs, "d", slabs(row, fit, tall(row.size)));
-    columnTexts(row, lattice).forEach((text, k) => say(nodes.texts[k], text));
+    columnTexts(row, lattice, least < NET.column).forEach((text, k) => say(nodes.texts[k], text));
     x += widths[i] + air;
   });
 }
 
-function columnTexts(row, lattice) {
+function columnTexts(row, lattice, narrow) {
   if (row.name === "image") return [`${row.size} px`, "image", "", ""];
   const classes = row.size === 1 && row.channels === lattice.classes;
-  const second = classes ? `${whole(row.channels)} classes` : `${whole(row.channels)} wide`;
+  const second = `${whole(row.channels)} ${classes ? "classes" : narrow ? "ch" : "wide"}`;
   const third = /^stage/.test(row.name) ? `× ${row.blocks}` : "";
   return [`${row.size} px`, second, third || row.name, third ? row.name : ""];
 }
 
 const slab = (row, fit) => (row.name === "image" ? 4 : Math.max(1, row.channels * NET.perChannel * fit));
-const breadth = (row, fit) => row.blocks * (slab(row, fit) + NET.gap * Math.sqrt(fit)) + 6;
+const gap = (fit) => Math.max(0.8, NET.gap * Math.sqrt(fit));
+const breadth = (row, fit) => row.blocks * (slab(row, fit) + gap(fit)) + 6;
 
 // The largest scale of thickness, at most 1, at which all columns fit side by side.
-function thickness(columns, width) {
-  const fits = (k) => columns.reduce((sum, row) => sum + Math.max(NET.column, breadth(row, k)), 0) <= width;
+function thickness(columns, least, width) {
+  const fits = (k) => columns.reduce((sum, row) => sum + Math.max(least, breadth(row, k)), 0) <= width + 0.01;
   if (fits(1)) return 1;
   let [low, high] = [0, 1];
   for (let i = 0; i < 14; i++) {
@@ -625,8 +631,8 @@ function thickness(columns, width) {
 
 function slabs(row, fit, tall) {
   const thick = slab(row, fit);
-  const step = thick + NET.gap * Math.sqrt(fit);
-  const start = -(row.blocks * step - NET.gap * Math.sqrt(fit)) / 2;
+  const step = thick + gap(fit);
+  const start = -(row.blocks * step - gap(fit)) / 2;
   const top = (NET.middle - tall / 2).toFixed(1);
   let path = "";
   for (let i = 0; i < row.blocks; i++)

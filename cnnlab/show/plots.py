@@ -91,8 +91,8 @@ def _readouts(
         size = 12 if line == "Explorer" else 9 if heading or not isinstance(line, str) else 8
         name, value = (line, "") if isinstance(line, str) else line
         colour = "#666666" if isinstance(line, str) and not heading else INK
-        figure.text(0.012, y, name, size=size, color=colour, weight="bold" if heading else "normal")
-        figure.text(0.178, y, value, size=9, color=INK, ha="right")
+        figure.text(0.008, y, name, size=size, color=colour, weight="bold" if heading else "normal")
+        figure.text(0.187, y, value, size=9, color=INK, ha="right")
         y -= 0.019 if line == "" else 0.036
 
 
@@ -134,15 +134,17 @@ def _network(axes: Axes, lattice: Lattice, resolution: int, rows: list[Row]) -> 
               size=8, color="#666666")  # fmt: skip
     columns = [Row("image", 1, 0, resolution, Cost()), *rows]
     pitch = 1000 / len(columns)
-    widest = max(row.blocks * (row.channels * 0.05 + 3) for row in rows)
-    fit = min(1.0, (pitch - 8) / widest)
+    # Room for each block of a column, and how much of it stays free between two of them.
+    room = [(pitch - 8) / row.blocks for row in columns]
+    gaps = [min(3.0, 0.3 * each) for each in room]
+    fit = min(1.0, *((r - g) / (row.channels * 0.05) for row, r, g in zip(rows, room[1:], gaps[1:], strict=True)))
     for i, row in enumerate(columns):
-        thick = 5.0 if row.stage == "image" else max(1.0, row.channels * 0.05 * fit)
-        step = thick + 3 * fit
+        thick = 5.0 if row.stage == "image" else max(0.6, row.channels * 0.05 * fit)
+        step = thick + gaps[i]
         x, tall = pitch * (i + 0.5), (row.size / lattice.header["resolution"][-1]) ** 0.5 * 150
         colour = INK if row.stage == "image" else ACCENT if row.stage.startswith("stage") else GREY
         for j in range(row.blocks):
-            left = x - (row.blocks * step - 3 * fit) / 2 + j * step
+            left = x - (row.blocks * step - gaps[i]) / 2 + j * step
             axes.add_patch(Rectangle((left, 128 - tall / 2), thick, tall, color=colour, alpha=0.75, lw=0))
         classes = row.size == 1 and row.channels == lattice.header["classes"]
         stage = row.stage.startswith("stage")
