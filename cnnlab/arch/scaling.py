@@ -10,6 +10,9 @@ import numpy as np
 from cnnlab.arch.architecture import MOST_PIXELS, Architecture, Stage
 from cnnlab.arch.whole import Real, Whole, at_least, ceil, check_real, check_whole, floor, is_array
 
+ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
+"""The coefficients that Tan and Le 2019 found for EfficientNet by a small grid search (section 3.3)."""
+
 MOST_TIMES = 50
 """The largest multiplier: beyond it the cost of a large network no longer fits 64 bits."""
 
@@ -56,7 +59,9 @@ def scaled(arch: Architecture, *, depth: Any = 1.0, width: Any = 1.0, resolution
     )
 
 
-def compound(arch: Architecture, phi: Any, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Architecture:
+def compound(
+    arch: Architecture, phi: Any, alpha: float = ALPHA, beta: float = BETA, gamma: float = GAMMA
+) -> Architecture:
     """Compound scaling (Tan and Le 2019, equation 3): depth alpha^phi, width beta^phi, resolution gamma^phi times.
 
     With alpha beta^2 gamma^2 near 2, cost grows about as 2^phi, and faster where depths are rounded up.

@@ -6,7 +6,7 @@ const KNOBS = ["depth", "width", "resolution"];
 const KINDS = { macs: "multiply-adds", params: "parameters", activations: "activations" };
 const PLOT = { height: 384, left: 40, right: 14, top: 44, bottom: 44 };
 const BARS = { top: 38, row: 36, name: 62, value: 66 };
-const NET = { height: 262, middle: 98, tallest: 184, labels: 210, column: 60, gap: 3, perChannel: 0.05 };
+const NET = { height: 262, middle: 98, tallest: 184, labels: 210, column: 60, gap: 3, widest: 64 };
 const SYNC_MS = 100;
 const SPEAK_MS = 500;
 const formatter = new Intl.NumberFormat("en-US");
@@ -587,7 +587,7 @@ function updateNetwork(view, rows) {
   const r = values(view)[2];
   const tall = (size) => Math.sqrt(size / lattice.resolution[lattice.resolution.length - 1]) * NET.tallest;
   const image = { name: "image", size: r, blocks: 1, channels: 0 };
-  const columns = [image, ...rows];
+  const columns = [image, ...rows].map((row) => ({ ...row, thick: (row.channels * NET.widest) / lattice.widest }));
   const least = Math.min(NET.column, view.netWidth / columns.length);
   const fit = thickness(columns, least, view.netWidth);
   const widths = columns.map((row) => Math.max(least, breadth(row, fit)));
@@ -612,7 +612,7 @@ function columnTexts(row, lattice, narrow) {
   return [`${row.size} px`, second, third || row.name, third ? row.name : ""];
 }
 
-const slab = (row, fit) => (row.name === "image" ? 4 : Math.max(1, row.channels * NET.perChannel * fit));
+const slab = (row, fit) => (row.name === "image" ? 4 : Math.max(1.5, row.thick * fit));
 const gap = (fit) => Math.max(0.8, NET.gap * Math.sqrt(fit));
 const breadth = (row, fit) => row.blocks * (slab(row, fit) + gap(fit)) + 6;
 

@@ -76,6 +76,9 @@ class Explorer(anywidget.AnyWidget):
         self._families = {key: family(key) for key in FAMILIES} | {chosen.key: chosen}
         self._axis = axis
         self._points = published_points() if points is None else given_points(points)
+        # The cost axis reaches the families' bases, or, for points of one's own, only the network they are about.
+        reach = self._families.values() if points is None else [chosen]
+        self._anchors = [vars(each.base.cost()) for each in reach]
         pixels = chosen.base.resolution if resolution is None else resolution
         settings = {k: _on_slider(chosen, k, v) for k, v in zip(STEPS, (depth, width, pixels), strict=True)}
         headers, numbers = packed(list(self._families.values()))
@@ -179,7 +182,7 @@ class Explorer(anywidget.AnyWidget):
             return self._families[self.family], self.depth, self.width, self.resolution
 
     def _gathered(self) -> dict[str, Any]:
-        return evidence(self._points, self._axis, [vars(each.base.cost()) for each in self._families.values()])
+        return evidence(self._points, self._axis, self._anchors)
 
     @traitlets.validate("family")
     def _valid_family(self, proposal: Any) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cnnlab.arch.architecture import MOST_PIXELS, Architecture
 from cnnlab.arch.cost import Cost
-from cnnlab.arch.scaling import scaled
+from cnnlab.arch.scaling import ALPHA, BETA, GAMMA, scaled
 from cnnlab.arch.zoo import architecture, names
 from cnnlab.show.state import choices, key
 from cnnlab.show.tables import KINDS, Pool, tables
@@ -35,7 +35,6 @@ WIDTHS = tuple(k / 20 for k in range(5, 51))
 PHIS = tuple(k / 2 for k in range(15))
 PIXELS = 4
 STEPS = ("depth", "width", "resolution")
-ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15  # Tan and Le 2019, section 3.3
 BLOCK_NAMES = {"mbconv": "MBConv", "fused_mbconv": "fused MBConv"}
 
 
@@ -146,7 +145,11 @@ def lattice(base: Architecture, *, key: str | None = None, label: str | None = N
         "phi": [[_nearest(s, v) for s, v in zip(steps.values(), _compound(base, p), strict=True)] for p in PHIS],
         "stages": stages,
     }
-    return Lattice(key or base.name, base, header, pool.numbers())
+    found = Lattice(key or base.name, base, header, pool.numbers())
+    header["widest"] = max(
+        row.channels for row in found.rows(1.0, 1.0, int(base.resolution))
+    )  # for the picture's scale
+    return found
 
 
 def lattice_of(base: Any) -> Lattice:

@@ -137,9 +137,10 @@ def _network(axes: Axes, lattice: Lattice, resolution: int, rows: list[Row]) -> 
     # Room for each block of a column, and how much of it stays free between two of them.
     room = [(pitch - 8) / row.blocks for row in columns]
     gaps = [min(3.0, 0.3 * each) for each in room]
-    fit = min(1.0, *((r - g) / (row.channels * 0.05) for row, r, g in zip(rows, room[1:], gaps[1:], strict=True)))
+    scale = 64 / lattice.header["widest"]
+    fit = min(1.0, *((r - g) / (row.channels * scale) for row, r, g in zip(rows, room[1:], gaps[1:], strict=True)))
     for i, row in enumerate(columns):
-        thick = 5.0 if row.stage == "image" else max(0.6, row.channels * 0.05 * fit)
+        thick = 5.0 if row.stage == "image" else max(1.5, row.channels * scale * fit)
         step = thick + gaps[i]
         x, tall = pitch * (i + 0.5), (row.size / lattice.header["resolution"][-1]) ** 0.5 * 150
         colour = INK if row.stage == "image" else ACCENT if row.stage.startswith("stage") else GREY

@@ -176,7 +176,8 @@ def _accuracy_range(values: Sequence[float]) -> list[float]:
     if not values:
         return [0.0, 100.0]
     least = float(np.percentile(values, 5)) if len(values) >= 40 else min(values)
-    air = max(1.0, 0.05 * (max(values) - least))
+    spread = max(values) - least
+    air = max(1.0, 0.05 * spread, (10 - spread) / 2)  # at least ten points of accuracy on the axis
     return [max(0.0, math.floor(least - air)), min(100.5, max(values) + 1.2 * air)]
 
 
