@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cnnlab.arch.graph import Graph, Layer
 
 LEVELS = ("layer", "block", "stage")
+WORDS = 3  # the columns of `paper_frame` before those of numbers
 
 
 def table(graph: Graph, by: str = "layer") -> pd.DataFrame:
@@ -157,13 +158,20 @@ def paper_frame(arch: Architecture) -> pd.DataFrame:
 
 
 def paper_table(arch: Architecture) -> str:
-    """`paper_frame` as text, under the network's name and over its cost."""
-    frame, cost = paper_frame(arch), arch.cost()
+    """`paper_frame` as text, under the network's name and over its cost: words to the left, numbers to the right."""
+    frame, cost = paper_frame(arch).astype(str), arch.cost()
+    columns = [[name, *frame[name]] for name in frame]
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        "  ".join(
+            f"{cell:{'<' if k < WORDS else '>'}{width}}"
+            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in zip(*columns, strict=True)
+    ]
     head = f"{arch.name}: {text(arch.resolution)} px, {text(arch.classes)} classes"
     foot = f"{text(cost.macs, ',')} multiply-adds, {text(cost.params, ',')} parameters"
-    for words in ("stage", "block", "layers"):  # pandas aligns text to the right
-        frame[words] = frame[words].str.ljust(max(frame[words].str.len().max(), len(words)))
-    return "\n".join([head, frame.to_string(index=False, justify="left"), foot])
+    return "\n".join([head, *lines, foot])
 
 
 def _recipe(graph: Graph, members: list[int]) -> str:

@@ -96,12 +96,20 @@ def _row(name: str, weights: Any) -> dict[str, Any]:
 def _cost(name: str, weights: Any, resolution: int) -> tuple[Cost, str]:
     if name in names():
         return architecture(name, resolution=resolution).cost(), "computed"
-    family = family_of(name)
-    if family != "transformer":
-        quietly = {"init_weights": False} if family == "Inception" else {}  # they warn of a future default
-        try:
-            with torch.device("meta"):
-                return trace(models.get_model(name, **quietly), resolution).cost(), "traced"
-        except (ValueError, NotImplementedError):  # not in the closed set, or not to be built without real memory
-            pass
+    if traced := _traced(name, resolution):
+        return traced, "traced"
     return Cost(round(weights.meta["_ops"] * 1e9), weights.meta["num_params"], 0), "stated"
+
+
+@cache  # several weights are of one network
+def _traced(name: str, resolution: int) -> Cost | None:
+    """The cost of torchvision's own module; None if it is not in the closed set, or cannot be built on meta."""
+    family = family_of(name)
+    if family == "transformer":
+        return None
+    quietly = {"init_weights": False} if family == "Inception" else {}  # else they warn of a future default
+    try:
+        with torch.device("meta"):
+            return trace(models.get_model(name, **quietly), resolution).cost()
+    except (ValueError, NotImplementedError):
+        return None
