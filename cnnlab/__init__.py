@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from cnnlab.arch.zoo import architecture, names
     from cnnlab.run import data
     from cnnlab.run.evidence import published
+    from cnnlab.run.recipe import History, Recipe
     from cnnlab.run.trace import trace
-    from cnnlab.run.train import History, Recipe, fit
+    from cnnlab.run.train import fit
     from cnnlab.show import lesson
     from cnnlab.show.explorer import Explorer
 
@@ -41,8 +42,9 @@ _HOMES = {
     "cnnlab.arch.zoo": ("architecture", "names"),
     "cnnlab.run": ("data",),
     "cnnlab.run.evidence": ("published",),
+    "cnnlab.run.recipe": ("History", "Recipe"),
     "cnnlab.run.trace": ("trace",),
-    "cnnlab.run.train": ("History", "Recipe", "fit"),
+    "cnnlab.run.train": ("fit",),
     "cnnlab.show": ("lesson",),
     "cnnlab.show.explorer": ("Explorer",),
 }

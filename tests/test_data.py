@@ -21,7 +21,8 @@ from PIL import Image
 from torch import nn
 
 from cnnlab.run import data, glyphs
-from cnnlab.run.train import Recipe, fit
+from cnnlab.run.recipe import Recipe
+from cnnlab.run.train import fit
 
 SMALL = glyphs.Settings(count=64)
 HASH = """

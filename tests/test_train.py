@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from cnnlab.run import train
 from cnnlab.run.data import Data, Split
-from cnnlab.run.train import Epoch, History, Recipe, fit
+from cnnlab.run.recipe import Epoch, History, Recipe
+from cnnlab.run.train import fit
 
 CLASSES = ("up", "down", "left", "right")
 
@@ -144,7 +145,8 @@ NARROW = """
 import sys, torch
 from torch import nn
 from cnnlab.run.data import Data, Split
-from cnnlab.run.train import Recipe, fit
+from cnnlab.run.recipe import Recipe
+from cnnlab.run.train import fit
 torch.manual_seed(0)
 strided = nn.Conv2d(8, 16, 1, stride=2)
 model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), strided, nn.ReLU(), nn.Flatten(), nn.Linear(1024, 4))

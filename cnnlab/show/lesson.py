@@ -116,7 +116,8 @@ def room() -> None:
     import time
 
     from cnnlab.run import data
-    from cnnlab.run.train import Recipe, fit
+    from cnnlab.run.recipe import Recipe
+    from cnnlab.run.train import fit
 
     packages = ("torch", "torchvision", "jupyterlab", "anywidget")
     print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in packages))
