@@ -30,10 +30,11 @@ unexport MPLBACKEND
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
+# .lab/ holds settings for the room: no questions about news, no look for updates.
 lab: $(VENV)/installed  ## open the notebooks in JupyterLab (first time: sets up .venv; PYTHON=, PORT=, LABFLAGS=)
 	$(PY) -c "import cnnlab as cl; cl.data.load('glyphs', resolution=64)"
 	$(PY) -m jupyterlab $(AS_ROOT) --port=$(PORT) --ServerApp.root_dir=notebooks \
-		--LabApp.default_url=/lab/tree/01_start_here.ipynb $(LABFLAGS)
+		--LabApp.app_settings_dir=$(CURDIR)/.lab --LabApp.default_url=/lab/tree/01_start_here.ipynb $(LABFLAGS)
 
 # One pytest run over tests, doctests and notebooks, so that one closing line sums up all of it. A notebook's cells share
 # a kernel and must stay in one process: that is what loadscope does.

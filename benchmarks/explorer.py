@@ -35,17 +35,16 @@ SPAN = 14  # steps to the right, then as many to the left: the compound coeffici
 REST_MS = 150, 300  # after each step, at random, so that keys fall anywhere between two frames
 LIMIT_MS = 10_000
 
-# The others' notebooks do not import cnnlab: what it brings would lengthen the garbage collections of interact's kernel.
+# The others do without cnnlab, whose imports would lengthen the garbage collections of interact's kernel.
 EXPLORER = "import cnnlab as cl\ncl.Explorer('efficientnet')"
 INTERACT = """
 import ipywidgets, matplotlib.pyplot as plt, numpy as np
-random = np.random.default_rng(0)
-x, y = 10 ** random.uniform(7.6, 10.6, 90), random.uniform(57, 86, 90)
+x, y = np.random.default_rng(0).uniform([[7.6], [57]], [[10.6], [86]], (2, 90))
 def draw(value):
     plt.figure(figsize=(7, 4))
-    plt.scatter(x, y, s=20)
+    plt.scatter(10**x, y, s=20)
     plt.xscale("log")
-    plt.axvline(np.geomspace(x.min(), x.max(), 101)[value])
+    plt.axvline(10 ** (7.6 + 0.03 * value))
     plt.show()
 ipywidgets.interact(draw, value=ipywidgets.IntSlider(0, 0, 100));
 """
