@@ -129,6 +129,9 @@ REFUSED = [
     (net(lambda s, x: F.max_pool2d(x, 2, ceil_mode=True)), r"max_pool2d: is MaxPool2d.*ceil_mode=True"),
     (net(lambda s, x: F.pad(x, (1, 1, 1, 1))), r"pad: pads by \(1, 1, 1, 1\)"),
     (net(lambda s, x, y: x + y), r"y: is a second input"),
+    (net(lambda s, x: s.conv(input=x), conv=CONV), r"conv: is called with something else than one image"),
+    (net(lambda s, x: s.conv(x.shape), conv=CONV), r"conv: is called with something else than one image"),
+    (net(lambda s, x: x.flatten(1) + x.shape[7]), r"getitem: is called with arguments that trace does not know"),
 ]
 
 

@@ -143,8 +143,8 @@ class Act(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class MaxPool(Op):
-    """The largest value of each window."""
+class Pool(Op):
+    """A sliding window over each channel: what `MaxPool` and `AvgPool` share."""
 
     kernel: int
     stride: int
@@ -155,15 +155,13 @@ class MaxPool(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class AvgPool(Op):
+class MaxPool(Pool):
+    """The largest value of each window."""
+
+
+@dataclass(frozen=True, slots=True)
+class AvgPool(Pool):
     """The mean of each window; with kernel 1 it keeps every stride-th pixel."""
-
-    kernel: int
-    stride: int
-    padding: int = 0
-
-    def shape(self, x: Sized, /, *others: Sized) -> Shape:
-        return x.channels, _window(x.size, self.kernel, self.stride, self.padding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,15 +72,23 @@ def compound(
     >>> print(f"{cl.compound(b0, phi=1).cost().macs / b0.cost().macs:.2f}")
     2.57
     """
-    phi = check_real("phi", phi, above=-10, most=20)
-    times = (
-        check_real(field, base, above=0, most=10) ** phi
-        for field, base in zip(("alpha", "beta", "gamma"), (alpha, beta, gamma), strict=True)
-    )
-    # Rounded, so that the last bit of a power, which differs between processors and between numbers and arrays of
-    # them, decides no ceil().
-    depth, width, size = (np.round(t, 9) for t in times)
+    depth, width, size = multipliers(phi, alpha, beta, gamma)
     return scaled(arch, depth=depth, width=width, resolution=np.round(arch.resolution * size))
+
+
+def multipliers(phi: Any, alpha: float = ALPHA, beta: float = BETA, gamma: float = GAMMA) -> tuple[Real, Real, Real]:
+    """What compound scaling multiplies depth, width and resolution by: (alpha^phi, beta^phi, gamma^phi).
+
+    Rounded to nine digits, so that the last bit of a power, which differs between processors and between numbers and
+    arrays of them, decides no ceil().
+
+    >>> [float(times) for times in multipliers(2)]
+    [1.44, 1.21, 1.3225]
+    """
+    phi = check_real("phi", phi, above=-10, most=20)
+    bases = (("alpha", alpha), ("beta", beta), ("gamma", gamma))
+    depth, width, size = (np.round(check_real(name, base, above=0, most=10) ** phi, 9) for name, base in bases)
+    return depth, width, size
 
 
 def _scaled_name(arch: Architecture, depth: Real, width: Real, resolution: Whole) -> str:

@@ -59,9 +59,7 @@ def table(graph: Graph, by: str = "layer") -> pd.DataFrame:
             row |= {"operation": describe(layer.op), "count": layer.count}
         # A flat vector has no size; 0 keeps the column whole numbers.
         row |= {"channels": layer.channels, "size": 0 if layer.size is None else layer.size}
-        row["macs"] += cost.macs
-        row["params"] += cost.params
-        row["activations"] += cost.activations
+        row |= {what: row[what] + number for what, number in vars(cost).items()}  # not +=: arrays may broadcast
     order = [
         by,
         *(["operation", "count"] if by == "layer" else []),

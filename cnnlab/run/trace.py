@@ -95,6 +95,8 @@ class _Interpreter:
                 if self.values:
                     raise ValueError("is a second input; trace takes modules of one image")
                 return self.start
+            case "call_module" if kwargs or len(args) != 1 or not isinstance(args[0], Image):
+                raise ValueError("is called with something else than one image; trace follows self.layer(x)")
             case "call_module":
                 return self.submodule(str(node.target), write, args[0])
             case "output" if not isinstance(args[0], Image):
@@ -141,5 +143,5 @@ class _Interpreter:
 def _call(rule: Callable[..., Any], write: Write, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     try:
         return rule(write, *args, **kwargs)
-    except TypeError as error:
+    except (TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"is called with arguments that trace does not know ({error})") from error

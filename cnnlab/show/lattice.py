@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cnnlab.arch.architecture import MOST_PIXELS, Architecture
 from cnnlab.arch.cost import Cost
-from cnnlab.arch.scaling import ALPHA, BETA, GAMMA, scaled
+from cnnlab.arch.scaling import ALPHA, BETA, GAMMA, multipliers, scaled
 from cnnlab.arch.zoo import architecture, names
 from cnnlab.show.state import choices, key
 from cnnlab.show.tables import KINDS, Pool, tables
@@ -188,7 +188,8 @@ def _resolutions(base: Architecture) -> tuple[int, ...]:
 
 
 def _compound(base: Architecture, phi: float) -> tuple[float, float, float]:
-    return ALPHA**phi, BETA**phi, int(base.resolution) * GAMMA**phi
+    depth, width, size = multipliers(phi)
+    return float(depth), float(width), float(base.resolution * size)
 
 
 def _nearest(steps: Iterable[float], value: float) -> int:
