@@ -11,7 +11,7 @@ from torch import nn
 
 import cnnlab as cl
 from cnnlab.arch import layers as op
-from cnnlab.run.module import ACTIVATIONS
+from cnnlab.run.parts import ACTIVATIONS
 from tests import oracles
 
 
@@ -49,6 +49,32 @@ def test_conv(case):
     assert graph.cost() == cl.Cost(oracles.macs(conv, size, channels), oracles.numel(conv), y.numel())
 
 
+@given(st.tuples(st.integers(1, 5), st.integers(1, 5)), st.integers(0, 2), st.integers(8, 20), st.integers(1, 3))
+def test_conv_with_sides(kernel, around, size, stride):
+    padding = tuple(around + k // 2 for k in kernel)
+    conv = nn.Conv2d(3, 4, kernel, stride, padding)
+    layer = op.Conv(4, kernel, stride, padding, bias=True)
+    y = conv.to("meta")(torch.empty(1, 3, size, size, device="meta"))
+    if y.shape[2] != y.shape[3]:
+        with pytest.raises(ValueError, match=f"leaves an image of {y.shape[2]} x {y.shape[3]} px"):
+            written(layer, 3, size)
+        return
+    graph = written(layer, 3, size)
+    assert graph.output.size == y.shape[2]
+    assert graph.cost() == cl.Cost(oracles.macs(conv, size), oracles.numel(conv), y.numel())
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2), st.integers(5, 30))
+def test_pools_rounded_up(kernel, stride, padding, size):
+    padding = min(padding, kernel // 2)
+    for layer, pool in ((op.MaxPool, nn.MaxPool2d), (op.AvgPool, nn.AvgPool2d)):
+        graph = written(layer(kernel, stride, padding, ceil=True), 2, size)
+        x = torch.randn(1, 2, size, size)
+        y = pool(kernel, stride, padding, ceil_mode=True)(x)
+        assert graph.output.size == y.shape[2] == y.shape[3]
+        assert torch.equal(graph.module()(x), y)
+
+
 @given(st.integers(1, 300), st.integers(1, 300), st.booleans())
 def test_linear(channels, width, bias):
     graph = written(op.Linear(width, bias), channels, 1, flat=True)
@@ -65,6 +91,8 @@ FREE = [
     (op.AdaptivePool(7), nn.AdaptiveAvgPool2d(7)),
     (op.Flatten(), nn.Flatten()),
     (op.Dropout(0.3), nn.Dropout(0.3)),
+    (op.Shuffle(3), nn.ChannelShuffle(3)),
+    (op.Pad(1, 2), nn.ZeroPad2d((1, 2, 1, 2))),
     *[(op.Act(kind), module()) for kind, module in ACTIVATIONS.items()],
 ]
 
@@ -85,6 +113,58 @@ def test_batch_norm():
     assert graph.cost() == cl.Cost(0, oracles.numel(norm), 0)
     x = torch.randn(4, 6, 5, 5)
     assert torch.equal(graph.module()(x), norm(x))
+
+
+class PerPixel(nn.Module):
+    """A linear layer and a layer norm as torch wants them: channels last."""
+
+    def __init__(self, kind: nn.Module) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x):
+        return self.kind(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+LEARNED = [
+    (op.Linear(8, each_pixel=True), PerPixel(nn.Linear(6, 8))),
+    (op.Linear(8, bias=False, each_pixel=True), PerPixel(nn.Linear(6, 8, bias=False))),
+    (op.LayerNorm(1e-5), PerPixel(nn.LayerNorm(6))),
+]
+
+
+@pytest.mark.parametrize(("layer", "module"), LEARNED, ids=["linear", "linear without bias", "layer norm"])
+def test_layers_on_each_pixel(layer, module):
+    graph = written(layer, 6, 5)
+    x = torch.randn(2, 6, 5, 5)
+    ours = graph.module(weights=module.state_dict())
+    assert torch.allclose(ours(x), module(x), atol=1e-6)
+    assert graph.cost().params == oracles.numel(module)
+    assert graph.cost().macs == oracles.macs(module, 5, channels=6)
+
+
+def test_layer_scale_begins_where_it_is_told_and_learns():
+    graph = written(op.LayerScale(0.25), 6, 5)
+    module, x = graph.module(), torch.randn(2, 6, 5, 5)
+    assert torch.equal(module(x), 0.25 * x)
+    assert [tuple(p.shape) for p in module.parameters()] == [(6, 1, 1)]
+    assert graph.cost() == cl.Cost(params=6)
+    flat = written(op.LayerScale(0.5), 6, 1, flat=True).module()
+    assert torch.equal(flat(x[:, :, :1, :1]), 0.5 * x[:, :, 0, 0])
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(2.0, 0.0), (1.0, -3.0), (1.0, 0.0), (0.5, 0.25)])
+def test_affine(scale, shift):
+    x = torch.randn(2, 3, 4, 4)
+    assert torch.equal(written(op.Affine(scale, shift), 3, 4).module()(x), x * scale + shift)
+
+
+def test_slices_and_flat_vectors():
+    x = cl.image(6, 1)
+    y = x.apply("slice", op.Slice(2, 5)).apply("flatten", op.Flatten()).apply("unflatten", op.Unflatten())
+    assert (y.channels, y.size) == (3, 1)
+    t = torch.randn(2, 6, 1, 1)
+    assert torch.equal(y.graph("part").module()(t), t[:, 2:5])
 
 
 def test_images_meet():
@@ -113,6 +193,14 @@ BAD = [
     (op.Act("swish"), 8, 8, False, r"kind='swish' is no activation known here; choose one of relu"),
     (op.PadChannels(4), 8, 8, False, r"cannot pad 8 channels to width=4"),
     (op.MaxPool(3, 2), 8, 2, False, r"window of 3 px does not fit"),
+    (op.Conv(8, (3, 0)), 8, 8, False, r"kernel=0: kernel must be a whole number, 1 or more"),
+    (op.Slice(4, 4), 8, 8, False, r"stop=4: stop must be a whole number, 5 or more"),
+    (op.Slice(4, 9), 8, 8, False, r"takes channels 4 to 9, and gets an image of 8"),
+    (op.Shuffle(3), 8, 8, False, r"groups=3 does not divide its 8 channels"),
+    (op.Pad(-1, 0), 8, 8, False, r"before=-1: before must be a whole number, 0 or more"),
+    (op.Pad(1, 0), 8, 8, True, r"needs an image"),
+    (op.Unflatten(), 8, 8, False, r"needs a flat vector"),
+    (op.Linear(0), 8, 1, True, r"width=0"),
 ]
 
 

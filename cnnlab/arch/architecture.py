@@ -6,15 +6,18 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnlab.arch.blocks import pool_head
 from cnnlab.arch.cost import Cost
-from cnnlab.arch.graph import Graph, Image, image
-from cnnlab.arch.layers import BATCH_NORM, BatchNorm
+from cnnlab.arch.graph import Graph, Image, Norm, image
+from cnnlab.arch.layers import BATCH_NORM
 from cnnlab.arch.whole import Whole, check_int, check_real, check_whole, is_array, named, some
+
+if TYPE_CHECKING:
+    from cnnlab.arch.memory import Memory
 
 Block = Callable[..., Image]
 """A function block(x, width, stride, **options) from a symbolic image to a symbolic image."""
@@ -23,7 +26,8 @@ MOST_BLOCKS = 5_000
 MOST_PIXELS = 4_096
 
 
-def _check_block(block: Block, options: Mapping[str, Any], *taken: str) -> str:
+def check_block(block: Block, options: Mapping[str, Any], *taken: str) -> str:
+    """The name of a block that takes these options, and none of those `taken`; TypeError, as a sentence, else."""
     name, known = _signature(block)
     for option in options:
         if option not in known or option in taken:
@@ -45,6 +49,7 @@ class Stage:
     """`depth` blocks of one kind and width; the first of them has the stride.
 
     options: the block's own keyword arguments, such as {"kernel": 5, "expand": 6}.
+    fixed: what scaling leaves as it is in this stage: "depth", "width" or both.
     """
 
     block: Block
@@ -52,9 +57,12 @@ class Stage:
     width: Whole
     stride: int = 1
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    fixed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        name = _check_block(self.block, self.options, "width", "stride")
+        name = check_block(self.block, self.options, "width", "stride")
+        if not set(self.fixed) <= {"depth", "width"} or isinstance(self.fixed, str):
+            raise ValueError(f'{name}: fixed={self.fixed!r}: it may hold "depth" and "width", such as ("width",)')
         object.__setattr__(self, "depth", named(name, check_whole, "depth", self.depth))
         object.__setattr__(self, "width", named(name, check_whole, "width", self.width))
         object.__setattr__(self, "stride", named(name, check_int, "stride", self.stride))
@@ -66,21 +74,29 @@ class Stage:
 
 @dataclass(frozen=True)
 class Head:
-    """What turns the last feature map into classes: block(x, classes, **options), with width=... if it has one."""
+    """What turns the last feature map into classes: block(x, classes, **options), with width=... if it has one.
+
+    A width among the options is one that scaling leaves as it is. stride: of the pooling that the head begins with, if
+    its block takes one (VGG).
+    """
 
     block: Block = pool_head
     width: Whole | None = None
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    stride: int = 1
 
     def __post_init__(self) -> None:
-        name = _check_block(self.block, self.options, *(() if self.width is None else ("width",)))
+        taken = [*(["stride"] if self.stride != 1 else []), *(["width"] if self.width is not None else [])]
+        name = check_block(self.block, self.options, *taken)
+        object.__setattr__(self, "stride", named(name, check_int, "stride", self.stride))
         if self.width is not None:
             object.__setattr__(self, "width", named(name, check_whole, "width", self.width))
 
     def __call__(self, x: Image, classes: Whole) -> Image:
         """The head, after x."""
         width = {} if self.width is None else {"width": self.width}
-        return self.block(x, classes, **width, **self.options)
+        stride = {} if self.stride == 1 else {"stride": self.stride}
+        return self.block(x, classes, **width, **stride, **self.options)
 
 
 @dataclass(frozen=True)
@@ -106,7 +122,7 @@ class Architecture:
     resolution: Whole = 224
     classes: int = 1000
     channels: int = 3
-    norm: BatchNorm = BATCH_NORM
+    norm: Norm = BATCH_NORM
     drop_path: float = 0.0
     divisor: int = 8
 
@@ -128,7 +144,7 @@ class Architecture:
     @property
     def stride(self) -> int:
         """Input pixels for each pixel of the last feature map, in one direction."""
-        stride = self.stem.stride
+        stride = self.stem.stride * self.head.stride
         for stage in self.stages:
             stride *= stage.stride
         return stride
@@ -146,16 +162,26 @@ class Architecture:
         """
         return (self._folded() if folded else self._unfolded()).graph(self.name)
 
-    def cost(self) -> Cost:
-        """Multiply-adds, parameters and activations for one image. Never unrolls a stage; arrays in, arrays out."""
-        return self.graph(folded=True).cost()
+    def cost(self, convention: str = "macs") -> Cost:
+        """Multiply-adds, parameters and activations for one image. Never unrolls a stage; arrays in, arrays out.
 
-    def _folded(self) -> Image:
+        convention: whose total to give as the macs; see `Graph.cost`.
+        """
+        return self.graph(folded=True).cost(convention)
+
+    def memory(self, batch: int = 1, *, dtype: str | int = "float32", optimizer: str = "sgd") -> Memory:
+        """Bytes for weights, live images, what training saves, gradients and optimizer; arrays in, arrays out. See
+        `cnnlab.arch.memory`."""
+        # Stochastic depth costs no multiply-adds, but training keeps its draws.
+        return self._folded(self.drop_path).graph(self.name).memory(batch, dtype=dtype, optimizer=optimizer)
+
+    def _folded(self, drop: float = 0.0) -> Image:
+        """drop: the rate of stochastic depth that every block but the first is written with."""
         x = self._start()
         for i, stage in enumerate(self.stages, 1):
-            x = stage(x.at(f"stage{i}.0"), stage.stride)
+            x = stage(x.at(f"stage{i}.0", drop=drop if i > 1 else 0.0), stage.stride)
             if some(stage.depth > 1):
-                x = stage(x.at(f"stage{i}.1", stage.depth - 1), 1)
+                x = stage(x.at(f"stage{i}.1", stage.depth - 1, drop), 1)
         return self.head(x.at("head"), self.classes)
 
     def _unfolded(self) -> Image:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from cnnlab.arch.cost import Cost, walk
-from cnnlab.arch.layers import BATCH_NORM, BatchNorm, Input, Op
+from cnnlab.arch.layers import BATCH_NORM, BatchNorm, Input, LayerNorm, Op
 from cnnlab.arch.whole import Truth, Whole, check_whole, text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cnnlab.arch.memory import Memory
+
+
+Norm: TypeAlias = BatchNorm | LayerNorm
+"""What a network normalises with."""
 
 
 class Layer(NamedTuple):
@@ -22,6 +28,8 @@ class Layer(NamedTuple):
     inputs: positions in the graph of the layers whose images it takes.
     channels, size: of the image that leaves it; size = height = width in pixels, None for a flat vector.
     count: how often it occurs: 1, more in a folded graph, or an array with one count per setting.
+    called: the function that a traced network calls here ("relu", "mean") where `Graph.module` would write a submodule
+    for the same layer; "" for a submodule. The cost does not depend on it; what other counters see does.
     """
 
     name: str
@@ -30,6 +38,7 @@ class Layer(NamedTuple):
     channels: Whole
     size: Whole | None
     count: Whole = 1  # type: ignore[assignment]  # a tuple's count() is of no use here
+    called: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,9 +63,31 @@ class Graph:
         """The layer whose output is the network's."""
         return self.layers[-1]
 
-    def cost(self) -> Cost:
-        """Multiply-adds, parameters and activations for one image."""
-        return walk(self.layers)
+    def cost(self, convention: str = "macs") -> Cost:
+        """Multiply-adds, parameters and activations for one image.
+
+        convention: "macs", or a tool whose total to give as the macs ("fvcore", "torchinfo", "ptflops", "thop"), to the
+        last unit and in that tool's sense: most add norms, activations or pooling to the multiply-adds, and `reconcile`
+        says what. Parameters and activations stay ours. Raises ValueError for another name.
+        """
+        cost = walk(self.layers)
+        if convention == "macs":
+            return cost
+        from cnnlab.arch.conventions import total
+
+        return replace(cost, macs=total(self, convention))
+
+    def reconcile(self) -> pd.DataFrame:
+        """Why five tools give five totals: their charges by component; see `cnnlab.arch.reconcile`."""
+        from cnnlab.arch.reconcile import reconcile
+
+        return reconcile(self)
+
+    def memory(self, batch: int = 1, *, dtype: str | int = "float32", optimizer: str = "sgd") -> Memory:
+        """Bytes for weights, live images, what training saves, gradients and optimizer; see `cnnlab.arch.memory`."""
+        from cnnlab.arch.memory import memory
+
+        return memory(self, batch, dtype=dtype, optimizer=optimizer)
 
     def table(self, by: str = "layer") -> pd.DataFrame:
         """The cost of every "layer", "block" or "stage" as a DataFrame; see `cnnlab.arch.table`."""
@@ -68,6 +99,25 @@ class Graph:
         """The network as a torch.nn.Module; see `cnnlab.run.module.module`."""
         # The one door that leads back from arch/ to run/: opened late, so that thinking never loads torch.
         return import_module("cnnlab.run.module").module(self, weights, seed=seed)
+
+    def to_pytorch(self) -> str:
+        """The network as one standalone .py file that needs nothing but torch; see `cnnlab.arch.source`."""
+        from cnnlab.arch.source import to_pytorch
+
+        return to_pytorch(self)
+
+    def to_json(self) -> str:
+        """The graph as text, one layer a line; see `cnnlab.arch.schema`."""
+        from cnnlab.arch.schema import to_json
+
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Graph:
+        """The graph that `to_json` wrote; see `cnnlab.arch.schema`."""
+        from cnnlab.arch.schema import from_json
+
+        return from_json(text)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -84,7 +134,7 @@ class Graph:
 class Tape:
     """The layers written so far: the only thing that changes while blocks run. `norm` is what `norm(x)` writes."""
 
-    norm: BatchNorm
+    norm: Norm
     layers: list[Layer] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -125,7 +175,7 @@ class Image(NamedTuple):
         """Write a layer that takes this image (and others) as the next of its kind in this image's scope."""
         return self.write(self.tape.name(self.scope, kind), op, *others)
 
-    def write(self, name: str, op: Op, *others: Image) -> Image:
+    def write(self, name: str, op: Op, *others: Image, called: str = "") -> Image:
         """Write a layer of this name that takes this image (and others), and return the image that leaves it.
 
         Raises ValueError or TypeError that begins with the name if the images do not fit.
@@ -136,7 +186,7 @@ class Image(NamedTuple):
         except (ValueError, TypeError) as error:
             raise type(error)(f"{name}: {error}") from None
         inputs = (self.position, *[other.position for other in others])
-        tape.layers.append(Layer(name, op, inputs, channels, size, self.count))
+        tape.layers.append(Layer(name, op, inputs, channels, size, self.count, called))
         return Image(tape, len(tape.layers) - 1, channels, size, self.scope, self.count, self.drop)
 
     def graph(self, name: str) -> Graph:
@@ -149,7 +199,7 @@ class Image(NamedTuple):
         return Graph(name, tuple(self.tape.layers))
 
 
-def image(channels: Whole = 3, size: Whole = 224, *, norm: BatchNorm | None = None) -> Image:
+def image(channels: Whole = 3, size: Whole = 224, *, norm: Norm | None = None) -> Image:
     """A new symbolic image on an empty tape: where a network begins.
 
     >>> from cnnlab.arch.blocks import conv, norm, act

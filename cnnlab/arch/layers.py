@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from cnnlab.arch.whole import Whole, check_int, check_real, check_whole, some
+from cnnlab.arch.whole import Whole, check_int, check_real, check_whole, some, text
 
 
 class Sized(Protocol):
@@ -26,7 +26,14 @@ class Sized(Protocol):
 Shape: TypeAlias = tuple[Whole, Whole | None]
 """(channels, size)"""
 
-ACTIVATIONS = ("relu", "relu6", "silu", "gelu", "sigmoid", "hardswish", "hardsigmoid", "tanh")
+Sides: TypeAlias = int | tuple[int, int]
+"""A setting of height and width: one number for both, or (height, width)."""
+
+ACTIVATIONS = (
+    *("relu", "relu6", "leaky_relu", "elu", "selu", "silu", "gelu", "mish"),
+    *("sigmoid", "tanh", "hardswish", "hardsigmoid"),
+)
+"""Each with PyTorch's default constants."""
 
 
 class Op:
@@ -52,18 +59,38 @@ def square(x: Sized) -> Whole:
     return 1 if x.size is None else x.size * x.size
 
 
-def _window(size: Whole | None, kernel: int, stride: int, padding: int, dilation: int = 1) -> Whole:
-    """Positions of a sliding window: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1."""
+def area(sides: Sides) -> int:
+    """Height times width."""
+    return sides * sides if isinstance(sides, int) else sides[0] * sides[1]
+
+
+def _window(
+    size: Whole | None, kernel: Sides, stride: int, padding: Sides, dilation: int = 1, *, ceil: bool = False
+) -> Whole:
+    """Positions of a sliding window, in one direction; the same in both, because images are square."""
+    if isinstance(kernel, tuple) or isinstance(padding, tuple):
+        kernels = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        paddings = padding if isinstance(padding, tuple) else (padding, padding)
+        high, wide = (_window(size, k, stride, p, dilation, ceil=ceil) for k, p in zip(kernels, paddings, strict=True))
+        if some(high != wide):
+            raise ValueError(
+                f"leaves an image of {text(high)} x {text(wide)} px (kernel {kernel}, padding {padding}), and images "
+                "are square here; pad the longer side of the kernel more"
+            )
+        return high
     if size is None:
         raise ValueError("needs an image, and gets a flat vector; put it before flatten")
     check_int("kernel", kernel)
     check_int("stride", stride)
     check_int("padding", padding, least=0)
     check_int("dilation", dilation)
-    out = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    # Rounded up, a last window may hang over the edge, but must begin inside the image or its left padding.
+    out = (room + stride - 1) // stride + 1 if ceil else room // stride + 1
+    out = out - ((out - 1) * stride >= size + padding) if ceil else out
     if some(out < 1):
         raise ValueError(
-            f"its window of {dilation * (kernel - 1) + 1} px does not fit the image of {size} px "
+            f"its window of {dilation * (kernel - 1) + 1} px does not fit the image of {text(size)} px "
             f"with padding {padding}; use a larger resolution"
         )
     return out
@@ -82,15 +109,15 @@ class Input(Op):
 
 @dataclass(frozen=True, slots=True)
 class Conv(Op):
-    """Convolution to `width` channels with a square kernel.
+    """Convolution to `width` channels; kernel and padding may differ in height and width, as in Inception's 1x7.
 
     params = width * (channels / groups) * kernel^2 (+ width with a bias); macs = size^2 * that, without the bias.
     """
 
     width: Whole
-    kernel: int
+    kernel: Sides
     stride: int = 1
-    padding: int = 0
+    padding: Sides = 0
     groups: Whole = 1
     dilation: int = 1
     bias: bool = False
@@ -112,7 +139,7 @@ class Conv(Op):
 
     def _fan_in(self, x: Sized) -> Whole:
         channels: Whole = x.channels // self.groups
-        return channels * (self.kernel * self.kernel)
+        return channels * area(self.kernel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +158,35 @@ BATCH_NORM = BatchNorm()
 
 
 @dataclass(frozen=True, slots=True)
+class LayerNorm(Op):
+    """Normalisation over the channels of each pixel (or of a flat vector), with a learned scale and shift for each:
+    params = 2 * channels. ConvNeXt's norm."""
+
+    eps: float = 1e-6
+
+    def params(self, x: Sized, /, *others: Sized) -> Whole:
+        return 2 * x.channels
+
+
+@dataclass(frozen=True, slots=True)
+class LayerScale(Op):
+    """Each channel times a learned factor that begins at `initial`: params = channels (Touvron et al. 2021)."""
+
+    initial: float = 1e-6
+
+    def params(self, x: Sized, /, *others: Sized) -> Whole:
+        return x.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Affine(Op):
+    """Every number times `scale`, plus `shift`: two constants, nothing learned."""
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Act(Op):
     """An activation function, one of `ACTIVATIONS`."""
 
@@ -144,14 +200,18 @@ class Act(Op):
 
 @dataclass(frozen=True, slots=True)
 class Pool(Op):
-    """A sliding window over each channel: what `MaxPool` and `AvgPool` share."""
+    """A sliding window over each channel: what `MaxPool` and `AvgPool` share.
+
+    ceil: a last window that hangs over the edge counts too (torch's ceil_mode), from the pixels that it still covers.
+    """
 
     kernel: int
     stride: int
     padding: int = 0
+    ceil: bool = False
 
     def shape(self, x: Sized, /, *others: Sized) -> Shape:
-        return x.channels, _window(x.size, self.kernel, self.stride, self.padding)
+        return x.channels, _window(x.size, self.kernel, self.stride, self.padding, ceil=self.ceil)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,22 +245,37 @@ class Flatten(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Linear(Op):
-    """Fully connected layer: params = channels * width (+ width with a bias), macs = channels * width."""
-
-    width: Whole
-    bias: bool = True
+class Unflatten(Op):
+    """A flat vector as an image of one pixel: what a gate of fully connected layers ends with."""
 
     def shape(self, x: Sized, /, *others: Sized) -> Shape:
         if x.size is not None:
-            raise ValueError(f"needs a flat vector, and gets an image of {x.size} px; put flatten before it")
-        return check_whole("width", self.width), None
+            raise ValueError(f"needs a flat vector, and gets an image of {text(x.size)} px")
+        return x.channels, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Op):
+    """Fully connected layer: params = channels * width (+ width with a bias), macs = pixels * channels * width.
+
+    It takes a flat vector (one pixel) or, with each_pixel, the channels of each pixel of an image: a 1x1 convolution
+    by another name, and how ConvNeXt writes it.
+    """
+
+    width: Whole
+    bias: bool = True
+    each_pixel: bool = False
+
+    def shape(self, x: Sized, /, *others: Sized) -> Shape:
+        if x.size is not None and not self.each_pixel:
+            raise ValueError(f"needs a flat vector, and gets an image of {text(x.size)} px; put flatten before it")
+        return check_whole("width", self.width), x.size
 
     def params(self, x: Sized, /, *others: Sized) -> Whole:
         return (x.channels + self.bias) * self.width
 
     def macs(self, y: Sized, x: Sized, /, *others: Sized) -> Whole:
-        return x.channels * self.width
+        return x.channels * self.width * square(y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +323,48 @@ class PadChannels(Op):
         if some(check_whole("width", self.width) < x.channels):
             raise ValueError(f"cannot pad {x.channels} channels to width={self.width}; it must be at least as many")
         return self.width, x.size
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Op):
+    """Channels from `start` up to, and without, `stop`."""
+
+    start: int
+    stop: int
+
+    def shape(self, x: Sized, /, *others: Sized) -> Shape:
+        check_int("start", self.start, least=0)
+        check_int("stop", self.stop, least=self.start + 1)
+        if some(x.channels < self.stop):
+            raise ValueError(f"takes channels {self.start} to {self.stop}, and gets an image of {text(x.channels)}")
+        return self.stop - self.start, x.size
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle(Op):
+    """The channels in another order: the first of each group, then the second of each, ... (Zhang et al. 2018)."""
+
+    groups: int
+
+    def shape(self, x: Sized, /, *others: Sized) -> Shape:
+        if some(x.channels % check_int("groups", self.groups) != 0):
+            raise ValueError(f"groups={self.groups} does not divide its {text(x.channels)} channels")
+        return x.channels, x.size
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(Op):
+    """Zeros around an image: `before` rows and columns at the top and left, `after` at the bottom and right."""
+
+    before: int
+    after: int
+
+    def shape(self, x: Sized, /, *others: Sized) -> Shape:
+        if x.size is None:
+            raise ValueError("needs an image, and gets a flat vector; put it before flatten")
+        check_int("before", self.before, least=0)
+        check_int("after", self.after, least=0)
+        return x.channels, x.size + self.before + self.after
 
 
 @dataclass(frozen=True, slots=True)

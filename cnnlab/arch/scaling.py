@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from cnnlab.arch.architecture import MOST_PIXELS, Architecture, Stage
-from cnnlab.arch.whole import Real, Whole, at_least, ceil, check_real, check_whole, floor, is_array
+from cnnlab.arch.network import Network
+from cnnlab.arch.rounding import round_depth, round_width
+from cnnlab.arch.whole import Real, Whole, check_real, check_whole, is_array, text
 
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 """The coefficients that Tan and Le 2019 found for EfficientNet by a small grid search (section 3.3)."""
@@ -17,15 +19,21 @@ MOST_TIMES = 50
 """The largest multiplier: beyond it the cost of a large network no longer fits 64 bits."""
 
 
-def scaled(arch: Architecture, *, depth: Any = 1.0, width: Any = 1.0, resolution: Any = None) -> Architecture:
+Scalable = TypeVar("Scalable", bound=Architecture | Network)
+"""What comes back is of the kind that went in."""
+
+
+def scaled(arch: Scalable, *, depth: Any = 1.0, width: Any = 1.0, resolution: Any = None) -> Scalable:
     """The architecture with `depth` times the blocks of each stage, `width` times the channels, at `resolution` px.
 
     Blocks are rounded up, channels to the nearest multiple of the architecture's divisor but not below 90 %: the rule
-    of Tan and Le 2019 (round_repeats and round_filters of their code). Stem and head widths are scaled too.
-    Each knob may be an array; arrays broadcast.
+    of Tan and Le 2019 (round_repeats and round_filters of their code). Stem and head widths are scaled too, where the
+    rows do not say otherwise (`Stage.fixed`). Each knob may be an array; arrays broadcast.
+    A `Network`, a function without rows, can change its resolution only.
 
     Raises TypeError or ValueError, as a sentence, for a multiplier that is not a number in (0, 50], for a width that
-    leaves a layer without channels, and for a resolution below the network's total stride.
+    leaves a layer without channels, for a resolution below the network's total stride, and for the depth or width of a
+    `Network`.
 
     >>> import cnnlab as cl
     >>> b0 = cl.architecture("efficientnet_b0")
@@ -33,35 +41,50 @@ def scaled(arch: Architecture, *, depth: Any = 1.0, width: Any = 1.0, resolution
     True
     """
     d, w = (check_real(n, v, above=0, most=MOST_TIMES) for n, v in (("depth", depth), ("width", width)))
-    thinnest = min(int(np.min(s.width)) for s in (arch.stem, *arch.stages))
+    size = arch.resolution if resolution is None else check_whole("resolution", resolution, most=MOST_PIXELS)
+    found = _resized(arch, d, w, size) if isinstance(arch, Network) else _multiplied(arch, d, w, size)
+    return cast(Scalable, found)
+
+
+def _resized(network: Network, depth: Real, width: Real, size: Whole) -> Network:
+    for knob, times in (("depth", depth), ("width", width)):
+        if is_array(times) or times != 1:
+            raise ValueError(
+                f"{knob}={text(times)}: {network.name} is a function, not rows of like blocks, so its {knob} cannot be "
+                "multiplied; change its resolution, or take an architecture of rows"
+            )
+    return replace(network, name=_scaled_name(network, 1, 1, size), resolution=size)
+
+
+def _multiplied(arch: Architecture, d: Real, w: Real, size: Whole) -> Architecture:
+    thinnest = min((int(np.min(s.width)) for s in (arch.stem, *arch.stages) if "width" not in s.fixed), default=1)
     if np.min(w) * thinnest < 0.5:
         raise ValueError(
             f"width={np.min(w):g}: it leaves {arch.name} a layer of {np.min(w) * thinnest:.2g} channels, "
             f"which rounds to none; width must be from {0.5 / thinnest:g} to {MOST_TIMES}"
         )
 
-    size = arch.resolution if resolution is None else check_whole("resolution", resolution, most=MOST_PIXELS)
-
     def widths(n: Whole) -> Whole:
         return round_width(n, w, arch.divisor)
 
+    def thin(s: Stage) -> Stage:
+        return replace(s, width=s.width if "width" in s.fixed else widths(s.width))
+
     def stage(s: Stage) -> Stage:
-        return replace(s, depth=round_depth(s.depth, d), width=widths(s.width))
+        return thin(s if "depth" in s.fixed else replace(s, depth=round_depth(s.depth, d)))
 
     head = arch.head if arch.head.width is None else replace(arch.head, width=widths(arch.head.width))
     return replace(
         arch,
         name=_scaled_name(arch, d, w, size),
-        stem=replace(arch.stem, width=widths(arch.stem.width)),
+        stem=thin(arch.stem),
         stages=tuple(stage(s) for s in arch.stages),
         head=head,
         resolution=size,
     )
 
 
-def compound(
-    arch: Architecture, phi: Any, alpha: float = ALPHA, beta: float = BETA, gamma: float = GAMMA
-) -> Architecture:
+def compound(arch: Scalable, phi: Any, alpha: float = ALPHA, beta: float = BETA, gamma: float = GAMMA) -> Scalable:
     """Compound scaling (Tan and Le 2019, equation 3): depth alpha^phi, width beta^phi, resolution gamma^phi times.
 
     With alpha beta^2 gamma^2 near 2, cost grows about as 2^phi, and faster where depths are rounded up.
@@ -91,26 +114,10 @@ def multipliers(phi: Any, alpha: float = ALPHA, beta: float = BETA, gamma: float
     return depth, width, size
 
 
-def _scaled_name(arch: Architecture, depth: Real, width: Real, resolution: Whole) -> str:
+def _scaled_name(arch: Architecture | Network, depth: Real, width: Real, resolution: Whole) -> str:
     if is_array(depth) or is_array(width) or is_array(resolution):
         return arch.name
     words = [f"d={depth:g}"] if depth != 1 else []
     words += [f"w={width:g}"] if width != 1 else []
     words += [f"r={resolution}"] if resolution != arch.resolution else []
     return " ".join([arch.name, *words])
-
-
-def round_depth(repeats: Whole, times: Real) -> Whole:
-    """ceil(times * repeats): round_repeats of Tan and Le's code."""
-    return ceil(times * repeats)
-
-
-def round_width(channels: Whole, times: Real, divisor: int = 8) -> Whole:
-    """The nearest multiple of `divisor`, at least one, and at least 90 % of times * channels: their round_filters.
-
-    >>> round_width(32, 1.2), round_width(16, 0.1)
-    (40, 8)
-    """
-    exact = times * channels
-    near = at_least(floor(exact + divisor / 2) // divisor * divisor, divisor)
-    return near + divisor * (near < 0.9 * exact)

@@ -17,7 +17,8 @@ from cnnlab.arch.layers import (
     Linear,
     MaxPool,
     Op,
-    PadChannels,
+    Sides,
+    Slice,
 )
 from cnnlab.arch.whole import is_array, text
 
@@ -101,11 +102,16 @@ def _places(graph: Graph, depth: int) -> list[str]:
     return places
 
 
+def window(sides: Sides) -> str:
+    """A kernel's height and width, "3x3"."""
+    return f"{sides}x{sides}" if isinstance(sides, int) else "{}x{}".format(*sides)
+
+
 def describe(op: Op) -> str:
     """What a layer does, in a few words: "conv 3x3 /2", "conv 1x1", "batch norm", "silu"."""
     match op:
         case Conv():
-            words = [f"conv {op.kernel}x{op.kernel}"]
+            words = [f"conv {window(op.kernel)}"]
             words += [f"/{op.stride}"] if op.stride > 1 else []
             words += [] if not is_array(op.groups) and op.groups == 1 else [f"groups {text(op.groups)}"]
             words += [f"dilation {op.dilation}"] if op.dilation > 1 else []
@@ -120,10 +126,10 @@ def describe(op: Op) -> str:
             return f"{'dropout' if isinstance(op, Dropout) else 'stochastic depth'} {op.rate:g}"
         case Linear():
             return "linear"
-        case PadChannels():
-            return "pad channels"
-        case _:
-            return {"BatchNorm": "batch norm"}.get(type(op).__name__, type(op).__name__.lower())
+        case Slice():
+            return f"channels {op.start} to {op.stop}"
+        case _:  # "BatchNorm" -> "batch norm"
+            return "".join(f" {c.lower()}" if c.isupper() else c for c in type(op).__name__).strip()
 
 
 def paper_frame(arch: Architecture) -> pd.DataFrame:
@@ -191,7 +197,7 @@ def _recipe(graph: Graph, members: list[int]) -> str:
 def _conv_word(op: Conv, before: Layer, gate: bool) -> str:
     if gate:
         return f"se {text(op.width)}" if isinstance(before.op, AdaptivePool) else ""
-    word = f"{op.kernel}x{op.kernel} {text(op.width)}"
+    word = f"{window(op.kernel)} {text(op.width)}"
     if not is_array(op.groups) and op.groups == 1:
         return word
     depthwise = text(op.groups) == text(before.channels)

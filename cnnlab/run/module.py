@@ -4,51 +4,23 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
 from cnnlab.arch import layers as op
-from cnnlab.arch.graph import Graph, Layer
+from cnnlab.arch.graph import Graph
 from cnnlab.arch.whole import is_array
+from cnnlab.run.parts import BATCH_NORMS, submodule
 from cnnlab.run.weights import load
 
-ACTIVATIONS: Mapping[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "silu": nn.SiLU,
-    "gelu": nn.GELU,
-    "sigmoid": nn.Sigmoid,
-    "hardswish": nn.Hardswish,
-    "hardsigmoid": nn.Hardsigmoid,
-    "tanh": nn.Tanh,
-}
-
-IN_PLACE = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.Hardsigmoid)
 OVERWRITABLE = (op.Conv, op.BatchNorm, op.Linear, op.Add)
-
-
-class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016): in training, an image's whole branch is zeroed at this rate, and the
-    others are scaled by 1 / (1 - rate)."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (N, ...) -> the same shape."""
-        if not self.training:
-            return x
-        kept = torch.empty(x.shape[0], *[1] * (x.dim() - 1), dtype=x.dtype, device=x.device).bernoulli_(1 - self.rate)
-        return x * kept / (1 - self.rate)
-
-    def extra_repr(self) -> str:
-        return f"rate={self.rate}"
+"""Layers whose own gradient does not need what they put out."""
 
 
 def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.GraphModule:
@@ -71,12 +43,15 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
         model = _Builder(graph).build()
     model = model.to_empty(device="cpu")
     for part in model.modules():
-        if isinstance(part, nn.BatchNorm2d):
+        if isinstance(part, BATCH_NORMS):
             part.reset_running_stats()
     if weights is not None:
         load(model, weights, name=graph.name)
     else:
         initialise(model, seed)
+        for layer in graph.layers:
+            if isinstance(layer.op, op.LayerScale):
+                nn.init.constant_(model.get_parameter(layer.name), layer.op.initial)
     return model.train()
 
 
@@ -91,9 +66,9 @@ def initialise(model: nn.Module, seed: int | None = None) -> None:
             case nn.Linear():
                 bound = part.in_features**-0.5
                 nn.init.uniform_(part.weight, -bound, bound, generator=generator)
-            case nn.BatchNorm2d():
+            case nn.BatchNorm2d() | nn.BatchNorm1d() | nn.LayerNorm():
                 nn.init.ones_(part.weight)
-        if isinstance(part, (nn.Conv2d, nn.Linear, nn.BatchNorm2d)) and part.bias is not None:
+        if isinstance(part, (nn.Conv2d, nn.Linear, nn.LayerNorm, *BATCH_NORMS)) and part.bias is not None:
             nn.init.zeros_(part.bias)
 
 
@@ -119,17 +94,14 @@ class _Builder:
         gives = [i for i in members if i == last or any(user not in inside for user in self.users[i])]
         root, graph = nn.Module(), fx.Graph()
         nodes = {j: graph.placeholder("x" if len(takes) == 1 else f"x{n}") for n, j in enumerate(takes)}
-        for part, group in groupby(members, lambda i: self.part(i, depth)):
-            run, attribute = list(group), part
-            if len(self.layers[run[0]].name.split(".")) == depth + 1:
-                for i in run:
-                    nodes[i] = self.leaf(root, graph, i, part, [nodes[j] for j in self.layers[i].inputs])
+        for path, run in self.runs(members, depth):
+            target, below = ".".join(path), depth + len(path)
+            if self.layers[run[0]].name.count(".") + 1 == below:
+                nodes[run[0]] = self.leaf(root, graph, run[0], target, [nodes[j] for j in self.layers[run[0]].inputs])
                 continue
-            while hasattr(root, attribute):  # the path comes back after an interruption
-                attribute += "_again"
-            child, args, results = self.container(run, depth + 1, "Stage" if self.nested(run, depth + 1) else "Block")
-            root.add_module(attribute, child)
-            out = graph.call_module(attribute, tuple(nodes[j] for j in args))
+            child, args, results = self.container(run, below, "Stage" if self.nested(run, below) else "Block")
+            _attach(root, target, child)
+            out = graph.call_module(target, tuple(nodes[j] for j in args))
             if len(results) == 1:
                 nodes[results[0]] = out
             else:
@@ -137,8 +109,22 @@ class _Builder:
         graph.output(nodes[gives[0]] if len(gives) == 1 else tuple(nodes[i] for i in gives))
         return fx.GraphModule(root, graph, class_name=name), takes, gives
 
-    def part(self, i: int, depth: int) -> str:
-        return self.layers[i].name.split(".")[depth]
+    def runs(self, members: Sequence[int], depth: int) -> list[tuple[tuple[str, ...], list[int]]]:
+        """Consecutive layers of one container each, with its path below `depth`; a single layer is a run as well.
+
+        A container that the network leaves and enters again cannot be one call: its parts are called one by one.
+        """
+        paths = {i: tuple(self.layers[i].name.split(".")[depth:]) for i in members}
+        opened = dict.fromkeys(members, 1)
+        while True:
+            keyed = groupby(members, lambda i: (paths[i][: opened[i]], len(paths[i]) <= opened[i]))
+            groups = [(path, list(run)) for (path, _), run in keyed]
+            times = Counter(path for path, _ in groups)
+            again = [i for path, run in groups if times[path] > 1 for i in run if len(paths[i]) > opened[i]]
+            if not again:
+                return groups
+            for i in again:
+                opened[i] += 1
 
     def nested(self, members: Sequence[int], depth: int) -> bool:
         """Whether any of these layers lies in a container of its own below this depth."""
@@ -148,6 +134,7 @@ class _Builder:
         """Write one layer: a submodule if it has settings, else a call."""
         layer = self.layers[i]
         x = self.layers[layer.inputs[0]]
+        everything = slice(None)
         match layer.op:
             case op.Add():
                 return graph.call_function(operator.add, tuple(inputs))
@@ -157,38 +144,32 @@ class _Builder:
                 return graph.call_function(torch.cat, (inputs, 1))
             case op.Flatten():
                 return graph.call_function(torch.flatten, (inputs[0], 1))
+            case op.Unflatten():
+                return graph.call_function(operator.getitem, (inputs[0], (everything, everything, None, None)))
+            case op.Slice(start, stop):
+                return graph.call_function(operator.getitem, (inputs[0], (everything, slice(start, stop))))
             case op.PadChannels():
                 return graph.call_function(F.pad, (inputs[0], (0, 0, 0, 0, 0, int(layer.channels - x.channels))))
+            case op.Pad(before, after):
+                return graph.call_function(F.pad, (inputs[0], (before, after, before, after)))
+            case op.Affine(scale, shift):
+                y = graph.call_function(operator.mul, (inputs[0], scale)) if scale != 1 else inputs[0]
+                return graph.call_function(operator.add, (y, shift)) if shift != 0 or scale == 1 else y
+            case op.LayerScale():
+                shape = (int(x.channels), 1, 1) if x.size is not None else (int(x.channels),)
+                _attach(root, name, nn.Parameter(torch.empty(shape)))
+                return graph.call_function(operator.mul, (graph.get_attr(name), inputs[0]))
         # In place only where nobody else reads the image, and what made it does not need it for its own gradient.
         alone = self.users[layer.inputs[0]] == [i]
-        root.add_module(name, _submodule(layer, x, inplace=alone and isinstance(x.op, OVERWRITABLE)))
+        _attach(root, name, submodule(layer, x, inplace=alone and isinstance(x.op, OVERWRITABLE)))
         return graph.call_module(name, tuple(inputs))
 
 
-def _submodule(layer: Layer, x: Layer, *, inplace: bool) -> nn.Module:
-    """The torch module of one layer that takes the image x."""
-    channels = int(x.channels)
-    match layer.op:
-        case op.Conv() as c:
-            return nn.Conv2d(
-                channels, int(c.width), c.kernel, c.stride, c.padding, c.dilation, int(c.groups), bias=c.bias
-            )
-        case op.BatchNorm() as n:
-            return nn.BatchNorm2d(channels, n.eps, n.momentum)
-        case op.Linear() as n:
-            return nn.Linear(channels, int(n.width), n.bias)
-        case op.Act() as a:
-            kind = ACTIVATIONS[a.kind]
-            return kind(inplace=inplace) if kind in IN_PLACE else kind()
-        case op.MaxPool() as p:
-            return nn.MaxPool2d(p.kernel, p.stride, p.padding)
-        case op.AvgPool() as p:
-            return nn.AvgPool2d(p.kernel, p.stride, p.padding)
-        case op.AdaptivePool() as p:
-            return nn.AdaptiveAvgPool2d(p.size)
-        case op.Dropout() as d:
-            return nn.Dropout(d.rate)
-        case op.DropPath() as d:
-            return DropPath(d.rate)
-        case _:
-            raise ValueError(f"{layer.name}: no module is known for {layer.op}")
+def _attach(root: nn.Module, path: str, thing: nn.Module | nn.Parameter) -> None:
+    """Make this the submodule or parameter of that dotted name, within empty modules where there are none yet."""
+    *holders, name = path.split(".")
+    for holder in holders:
+        if not hasattr(root, holder):
+            root.add_module(holder, nn.Module())
+        root = getattr(root, holder)
+    setattr(root, name, thing)

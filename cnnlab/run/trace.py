@@ -1,26 +1,31 @@
-"""nn.Module -> Graph: anyone's plain CNN, followed by torch.fx without running it."""
+"""nn.Module -> Graph: anyone's plain CNN, followed through one forward call in which no number is computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from torch import fx, nn
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as hooks
+from torch.overrides import TorchFunctionMode
 from torchvision.ops import StochasticDepth
 
 from cnnlab.arch import layers as op
 from cnnlab.arch.graph import Graph, Image, image
-from cnnlab.run.module import DropPath
-from cnnlab.run.rules import FUNCTIONS, Write, layer_of
+from cnnlab.run.parts import DropPath
+from cnnlab.run.rules import FUNCTIONS, Refused, Value, sides
 
 
 def trace(module: nn.Module, resolution: int = 224, *, channels: int = 3, name: str | None = None) -> Graph:
     """The graph of a plain CNN, as it runs in evaluation, on (N, channels, resolution, resolution) images.
 
-    Layers keep the names of the module's own submodules, so `trace(m).module(weights=m.state_dict())` is m again.
-    The module is left as it was. Raises ValueError, with the layer's path and what to do, for a layer that the closed
-    set does not have; nothing is skipped or guessed.
+    The module's forward runs once on stand-ins that know their shape and hold no numbers; each torch function that it
+    calls on them is written down. Layers keep the names of the module's own submodules, so
+    `trace(m).module(weights=m.state_dict())` is m again. The module is left as it was. Raises ValueError, with the
+    layer's path and what to do, for what the closed set of layers does not have; nothing is skipped or guessed.
 
     >>> import torchvision
     >>> trace(torchvision.models.resnet18())
@@ -28,22 +33,25 @@ def trace(module: nn.Module, resolution: int = 224, *, channels: int = 3, name: 
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module={type(module).__name__}: trace takes a torch.nn.Module")
+    module = getattr(module, "_orig_mod", module)  # out of torch.compile's wrapper
+    module = module.module if isinstance(module, nn.DataParallel) else module
     name = name or type(module).__name__
-    start = image(channels, resolution)
-    with _evaluating(module):
+    follower = _Follower(module)
+    x = follower.stand_in(Value(image(channels, resolution)))
+    with _evaluating(module), torch.no_grad(), follower.watching(), follower:
         try:
-            graph = _Tracer().trace(module)
+            y = module(x)
+        except Refused:
+            raise
         except Exception as error:
             raise ValueError(
-                f"{name}: torch.fx cannot follow its forward ({error}); a forward whose path depends on the values "
-                "of tensors has no single graph"
+                f"{follower.place() or name}: its forward fails on images of {tuple(x.shape)} ({error}); it must take "
+                "one batch of images, and its path must not depend on the values of tensors"
             ) from error
-    return _Interpreter(module, start).run(graph).graph(name)
-
-
-class _Tracer(fx.Tracer):
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, (StochasticDepth, DropPath)) or super().is_leaf_module(m, module_qualified_name)
+    value = follower.value(y)
+    if not isinstance(value, Value) or value.order not in ("image", "flat"):
+        raise ValueError("output: the module returns several things or none; trace takes modules of one output")
+    return value.image.graph(name)
 
 
 @contextmanager
@@ -58,77 +66,101 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-class _Interpreter:
-    """Walks an fx graph with symbolic images in place of tensors."""
+class _Follower(TorchFunctionMode):
+    """Stands between the module's code and torch: what is called on stand-ins is written as layers, and not run."""
 
-    def __init__(self, module: nn.Module, start: Image) -> None:
-        self.parts, self.start = dict(module.named_modules()), start
-        self.values: dict[fx.Node, Any] = {}
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.paths = {part: path for path, part in module.named_modules()}
+        self.tensors = {id(tensor): path for path, tensor in module.named_parameters()}
+        self.values: dict[int, Value] = {}
+        self.kept: list[Tensor] = []  # a tensor that is gone could leave its id to another
+        self.views: dict[int, set[int]] = {}  # the stand-ins that share their numbers with this one
+        self.stale: set[int] = set()
+        self.running: list[nn.Module] = []
         self.names: set[str] = set()
+        self.written: set[str] = set()
 
-    def run(self, graph: fx.Graph) -> Image:
-        for node in graph.nodes:
-            try:
-                value = self.step(node)
-            except ValueError as error:
-                path = self.path(node)
-                text = str(error).removeprefix(f"{path}: ")
-                raise ValueError(f"{path}: {text}") from error.__cause__
-            if node.op == "output":
-                return value
-            self.values[node] = value
-        raise ValueError("the module returns nothing")
+    # Stand-ins.
 
-    def step(self, node: fx.Node) -> Any:
-        """What a node computes: an image, or a number that leads to one."""
-        args: tuple[Any, ...] = fx.node.map_arg(node.args, self.values.__getitem__)
-        kwargs: dict[str, Any] = fx.node.map_arg(node.kwargs, self.values.__getitem__)
+    def stand_in(self, value: Value) -> Tensor:
+        """A tensor of the value's shape that holds no numbers."""
+        tensor = torch.empty(sides(value), device="meta")
+        self.kept.append(tensor)
+        self.values[id(tensor)] = value
+        return tensor
 
-        def write(layer: op.Op, x: Image, *others: Image) -> Image:
-            for argument in (x, *others):
-                if not isinstance(argument, Image):
-                    raise ValueError(f"takes {argument!r} where trace expects an image; see cnnlab.arch.layers")
-            return x.write(self.name(self.path(node)), layer, *others)
+    def value(self, argument: Any) -> Any:
+        """What a stand-in stands for; anything else as it is."""
+        if isinstance(argument, Tensor):
+            if id(argument) in self.stale:
+                raise ValueError("reads an image after another view of it was changed in place; copy it first")
+            return self.values.get(id(argument), argument)
+        if isinstance(argument, (list, tuple)) and any(isinstance(part, Tensor) for part in argument):
+            return [self.value(part) for part in argument]
+        return argument
 
-        match node.op:
-            case "placeholder":
-                if self.values:
-                    raise ValueError("is a second input; trace takes modules of one image")
-                return self.start
-            case "call_module" if kwargs or len(args) != 1 or not isinstance(args[0], Image):
-                raise ValueError("is called with something else than one image; trace follows self.layer(x)")
-            case "call_module":
-                return self.submodule(str(node.target), write, args[0])
-            case "output" if not isinstance(args[0], Image):
-                raise ValueError("the module returns several things or none; trace takes modules of one output")
-            case "output":
-                return args[0]
-            case "get_attr":
-                raise ValueError(f"uses the tensor {node.target} directly, not through a layer")
-            case _ if node.target in FUNCTIONS:
-                return _call(FUNCTIONS[node.target], write, args, kwargs)
-            case _:
-                called = getattr(node.target, "__name__", node.target)
-                raise ValueError(f"calls {called}, which trace does not know; see cnnlab.arch.layers for what it knows")
+    # Calls.
 
-    def submodule(self, path: str, write: Write, x: Image) -> Image:
-        part = self.parts[path]
-        if path in self.names and any(True for _ in part.parameters()):
-            raise ValueError("runs twice with the same parameters; give each place a layer of its own")
-        if isinstance(part, nn.Identity):
-            return x
-        wants = getattr(part, "in_channels", getattr(part, "in_features", getattr(part, "num_features", x.channels)))
-        if wants != x.channels:
-            raise ValueError(f"takes {wants} channels and gets {x.channels}; check trace's resolution and channels")
-        return write(layer_of(part), x)
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", str(func))
+        try:
+            values = [self.value(argument) for argument in args]
+            named = {key: self.value(argument) for key, argument in kwargs.items()}
+            if not any(isinstance(v, (Value, list)) and _images(v) for v in (*values, *named.values())):
+                return func(*args, **kwargs)  # parameters and numbers among themselves
+            rule = FUNCTIONS.get(func)
+            if rule is None:
+                return self.question(func, name, args, kwargs)
+            result = rule(_Writer(self, name), *values, **named)
+        except Refused:
+            raise
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            where = self.place(name)
+            why = str(error).removeprefix(f"{where}: ")
+            if not isinstance(error, ValueError):
+                why = f"is called with arguments that trace does not know ({why})"
+            raise Refused(f"{where}: {why}") from error
+        if _in_place(name, args, kwargs):  # whoever holds the tensor sees the change; other views of it would too
+            self.values[id(args[0])] = result
+            self.stale |= self.views.get(id(args[0]), set()) - {id(args[0])}
+            return args[0]
+        made = [self.stand_in(value) for value in (result if isinstance(result, list) else [result])]
+        if name in VIEWS:
+            self.share(args[0], made)
+        return tuple(made) if isinstance(result, list) else made[0]
 
-    def path(self, node: fx.Node) -> str:
-        """Where in the module a node is: its own path for a submodule, else one inside the module that calls it."""
-        if node.op == "call_module":
-            return str(node.target)
-        stack = list(node.meta.get("nn_module_stack", {}).values())
-        outside = stack[-1][0] if stack else ""
-        return f"{outside}.{node.name}" if outside else node.name
+    def share(self, base: Tensor, made: list[Tensor]) -> None:
+        """Remember that these stand-ins share their numbers with the base; several parts do not with each other."""
+        together = self.views.setdefault(id(base), {id(base)})
+        for tensor in made:
+            self.views[id(tensor)] = together if len(made) == 1 else {*together, id(tensor)}
+        together |= {id(tensor) for tensor in made}
+
+    def question(self, func: Any, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        """A call that no rule is for: lawful if it only asks a stand-in for what it knows (its shape, its type)."""
+        name = func.__self__.__name__ if name in ("__get__", "__set__") else name
+        if name in NUMBERS:
+            raise ValueError(
+                f"calls {name}, which needs the numbers in a tensor; a forward whose path depends on them has no graph"
+            )
+        try:
+            answer = func(*args, **kwargs)
+        except Exception as error:  # it does not run on stand-ins, so it does not ask for a shape
+            raise ValueError(f"calls {name}, which trace does not know; see cnnlab.arch.layers") from error
+        if isinstance(answer, Tensor) or answer is None or (isinstance(answer, (list, tuple)) and _tensors(answer)):
+            raise ValueError(f"calls {name}, which trace does not know; see cnnlab.arch.layers for what it knows")
+        return answer
+
+    # Names.
+
+    def place(self, function: str = "") -> str:
+        """Where in the module the code is: the path of the layer that runs, or that of the function it calls."""
+        path = self.paths.get(self.running[-1], "") if self.running else ""
+        if path and (not function or not any(True for _ in self.running[-1].children())):
+            return path
+        return f"{path}.{function.strip('_')}" if path else function.strip("_")
 
     def name(self, path: str) -> str:
         """A name of its own for a layer at this path: the path, or numbered if it runs more than once."""
@@ -139,9 +171,91 @@ class _Interpreter:
         self.names.add(name)
         return name
 
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Keeps `running` up to date with hooks on all modules of this process, for this thread only."""
+        thread = threading.get_ident()
 
-def _call(rule: Callable[..., Any], write: Write, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    try:
-        return rule(write, *args, **kwargs)
-    except (TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"is called with arguments that trace does not know ({error})") from error
+        def enter(part: nn.Module, args: Any) -> None:
+            if threading.get_ident() == thread:
+                self.running.append(part)
+
+        def leave(part: nn.Module, args: Any, output: Any) -> Any:
+            if threading.get_ident() != thread:
+                return None
+            rate, value = _drop_rate(part), self.value(output)
+            if rate and isinstance(value, Value):
+                dropped = _Writer(self, "drop")(op.DropPath(rate), value.image)
+                output = self.stand_in(value._replace(image=dropped))
+            while self.running and self.running.pop() is not part:
+                pass
+            return output
+
+        handles = [hooks.register_module_forward_pre_hook(enter), hooks.register_module_forward_hook(leave)]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+class _Writer:
+    """What a rule writes layers with: write(op, *images), with the layer's parameters if it has some."""
+
+    def __init__(self, follower: _Follower, function: str) -> None:
+        self.follower, self.function = follower, function
+
+    def __call__(self, layer: op.Op, x: Image, *others: Image, weight: Any = None, bias: Any = None) -> Image:
+        follower = self.follower
+        part = follower.running[-1] if follower.running else None
+        plain = part is not None and type(part).__module__.startswith("torch.nn.modules")
+        path = follower.place(self.function) if weight is None else self.owner(weight, bias)
+        called = "" if plain else self.function.strip("_")
+        return x.write(follower.name(path), layer, *others, called=called)
+
+    def owner(self, weight: Any, bias: Any) -> str:
+        """The path of the layer that holds these parameters, or of the parameter if it is no layer's weight."""
+        tensors = self.follower.tensors
+        weight = weight if id(weight) in tensors else getattr(weight, "_base", None)  # a view of a parameter
+        if id(weight) not in tensors or not (bias is None or id(bias) in tensors):
+            raise ValueError("uses a tensor that is no parameter of the module, or is computed from one")
+        path = tensors[id(weight)]
+        if path in self.follower.written:
+            raise ValueError("runs twice with the same parameters; give each place a layer of its own")
+        self.follower.written.add(path)
+        return path.removesuffix(".weight") if path != "weight" else self.function
+
+
+def _drop_rate(part: nn.Module) -> float:
+    """The rate of a module that does stochastic depth by image (torchvision's, timm's, ours), 0 for any other."""
+    match part:
+        case StochasticDepth():
+            return part.p if part.mode == "row" else 0.0
+        case DropPath():
+            return part.rate
+    return float(getattr(part, "drop_prob", 0.0) or 0.0) if type(part).__name__ == "DropPath" else 0.0
+
+
+def _images(value: Any) -> bool:
+    return isinstance(value, Value) or any(isinstance(part, Value) for part in value)
+
+
+def _tensors(answer: Any) -> bool:
+    return any(isinstance(part, Tensor) for part in answer)
+
+
+def _in_place(name: str, args: Any, kwargs: Mapping[str, Any]) -> bool:
+    inplace = kwargs.get("inplace", name in INPLACE_LAST and args[-1] is True)
+    return bool(inplace) or (name.endswith("_") and not name.endswith("__"))
+
+
+VIEWS = frozenset(
+    ("view", "reshape", "flatten", "squeeze", "unsqueeze", "permute", "transpose", "expand", "expand_as")
+    + ("chunk", "split", "__getitem__", "contiguous", "detach", "to", "float", "dropout")
+)
+"""Functions whose result may share its numbers with their first argument (dropout does, in evaluation)."""
+
+NUMBERS = frozenset(("item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__", "__array__"))
+
+INPLACE_LAST = ("relu", "relu6", "silu", "hardswish", "hardsigmoid", "mish", "elu", "selu", "leaky_relu", "hardtanh")
+"""Functions whose last argument is `inplace`."""

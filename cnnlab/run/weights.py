@@ -12,10 +12,12 @@ from torch import Tensor, nn
 def load(model: nn.Module, weights: Any, *, name: str = "the model") -> None:
     """Copy weights into `model`, in place, after every name's kind and every shape has been compared.
 
-    weights: a torchvision weights enum, or a state dict of the same network. Raises TypeError for anything else and
-    ValueError, with the first tensor that disagrees, for weights of another network; the model is then unchanged.
+    weights: a torchvision weights enum, or a state dict of the same network: by name where the names agree, else in
+    the order of registration. Heads that only training uses are left out. Shapes may differ in last sides of 1: (C,)
+    and (C, 1, 1) hold the same numbers. Raises TypeError for anything else and ValueError, with the first tensor that
+    disagrees, for weights of another network; the model is then unchanged.
     """
-    state = _state(weights)
+    state = {key: tensor for key, tensor in _state(weights).items() if not key.startswith(AUXILIARY)}
     own = model.state_dict()
     if own.keys() == state.keys():
         pairs = [(key, own[key], key, state[key]) for key in own]
@@ -29,14 +31,29 @@ def load(model: nn.Module, weights: Any, *, name: str = "the model") -> None:
             )
         pairs = [(a, own[a], b, state[b]) for a, b in zip(own, state, strict=True)]
     for a, mine, b, theirs in pairs:
-        if mine.shape != theirs.shape or a.rpartition(".")[2] != b.rpartition(".")[2]:
+        kinds = {key.rpartition(".")[2] for key in (a, b)}
+        if _sides(mine) != _sides(theirs) or (len(kinds) == 2 and kinds & KINDS):
             raise ValueError(
                 f"weights: {b} is {tuple(theirs.shape)}, but in its place {name} has {a}, {tuple(mine.shape)}; "
                 "they belong to another network, or to another number of classes"
             )
     with torch.no_grad():
         for _, mine, _, theirs in pairs:
-            mine.copy_(theirs)
+            mine.copy_(theirs.reshape(mine.shape))
+
+
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+"""How torchvision's GoogLeNet and Inception name the extra heads that only their training uses."""
+
+KINDS = frozenset({"weight", "bias", "running_mean", "running_var", "num_batches_tracked"})
+"""The tensors of torch's layers. Others (ConvNeXt's layer_scale) have names of their own in each network."""
+
+
+def _sides(tensor: Tensor) -> list[int]:
+    sides = list(tensor.shape)
+    while sides and sides[-1] == 1:
+        sides.pop()
+    return sides
 
 
 def _state(weights: Any) -> Mapping[str, Tensor]:

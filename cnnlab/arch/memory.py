@@ -1,0 +1,268 @@
+"""What a network needs in memory: weights, live images, what training keeps. Closed form, from the graph alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cnnlab.arch.cost import walk
+from cnnlab.arch.layers import BatchNorm, Input, square
+from cnnlab.arch.storage import LEARNED, is_view, kept, learned_tensors, overwriting, pixels_first, temporary
+from cnnlab.arch.variants import for_each
+from cnnlab.arch.whole import Whole, at_least, check_int, is_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cnnlab.arch.graph import Graph, Layer
+
+DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+"""Bytes per number."""
+
+OPTIMIZERS = {"sgd": 0, "momentum": 1, "adam": 2}
+"""Numbers that an optimizer keeps for each parameter, between steps."""
+
+COUNTER = 8  # bytes of a batch norm's int64 count of batches
+STEP = 4  # bytes of Adam's float32 count of steps, one for each parameter tensor
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a network needs, kept apart by what they are for; ints, or arrays with one entry per setting.
+
+    weights: parameters. buffers: running statistics of batch norms. input: the batch of images.
+    peak: the most that images inside the network take at one time while it evaluates a batch, without the batch itself.
+    saved: what autograd keeps for the backward pass, each storage once, parameters and buffers not counted; the batch
+    is part of it where a layer keeps it, as a convolution does. gradients: of the parameters. optimizer: its state.
+
+    >>> import cnnlab as cl
+    >>> memory = cl.architecture("resnet50").graph().memory()
+    >>> memory.peak, memory.training
+    (10436608, 290791144)
+    >>> print(memory)
+    weights    102.23 MB
+    buffers      0.21 MB
+    input        0.60 MB
+    peak        10.44 MB
+    saved       86.12 MB
+    gradients  102.23 MB
+    optimizer    0.00 MB
+    inference  113.48 MB  weights + buffers + input + peak
+    training   290.79 MB  weights + buffers + saved + gradients + optimizer
+    """
+
+    weights: Whole = 0
+    buffers: Whole = 0
+    input: Whole = 0
+    peak: Whole = 0
+    saved: Whole = 0
+    gradients: Whole = 0
+    optimizer: Whole = 0
+
+    @property
+    def inference(self) -> Whole:
+        """All that evaluating one batch needs: weights, buffers, the batch, and the images inside at their peak."""
+        return self.weights + self.buffers + self.input + self.peak
+
+    @property
+    def training(self) -> Whole:
+        """All that a training step holds between forward and backward: weights, buffers, what is saved, gradients and
+        optimizer state. The gradients of the images come on top, a few at a time; workspace of the device as well."""
+        return self.weights + self.buffers + self.saved + self.gradients + self.optimizer
+
+    def __str__(self) -> str:
+        rows = [(name, number, "") for name, number in vars(self).items()]
+        rows.append(("inference", self.inference, "  weights + buffers + input + peak"))
+        rows.append(("training", self.training, "  weights + buffers + saved + gradients + optimizer"))
+        width = max(len(_megabytes(number)) for _, number, _ in rows)
+        return "\n".join(f"{name:<9}  {_megabytes(number):>{width}} MB{sums}" for name, number, sums in rows)
+
+    def __repr__(self) -> str:
+        parts = [f"{name}={_megabytes(number)} MB" for name, number in vars(self).items()]
+        return f"Memory({', '.join(parts)})"
+
+
+def memory(graph: Graph, batch: int = 1, *, dtype: str | int = "float32", optimizer: str = "sgd") -> Memory:
+    """The bytes that the module of this graph needs; see `Memory`. The graph may be folded, and may hold arrays.
+
+    batch: images at a time. dtype: of weights and images alike, "float32" (default), "float64", "bfloat16", "float16",
+    or bytes per number; the places that max pooling keeps stay int64. optimizer: "sgd" (no state), "momentum" (one
+    number per parameter) or "adam" (two, and a count of steps per tensor).
+
+    peak and saved are those of eager PyTorch, operation by operation in the order of the graph: an image lives from the
+    operation that puts it out to the last that reads it, the image that a block takes until the block ends (its
+    caller still holds it); activations overwrite their input where `cnnlab.arch.storage.overwriting` says so, and views
+    take no memory. Workspace inside an operation and what an allocator adds are not part of them.
+
+    A block that a folded graph repeats must take one image and give one. Raises ValueError for another dtype or
+    optimizer, and for an operation whose memory is not known.
+
+    >>> from cnnlab.arch.blocks import conv, norm, act
+    >>> from cnnlab.arch.graph import image
+    >>> small = act(norm(conv(image(size=32), 16, 3))).graph("small")
+    >>> memory(small, batch=2).peak == 2 * (2 * 16 * 32 * 32) * 4  # norm reads one image and writes another
+    True
+    >>> memory(small, dtype="float16").peak / memory(small).peak
+    0.5
+    """
+    check_int("batch", batch)
+    number = bytes_per_number(dtype)
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer={optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
+    layers = graph.layers
+    weights = walk(layers).params * number
+    buffers = sum(x.count * (2 * number * x.channels + COUNTER) for x in layers if isinstance(x.op, BatchNorm))
+    state = weights * OPTIMIZERS[optimizer]
+    if optimizer == "adam":
+        state = state + STEP * sum(x.count * learned_tensors(x.op) for x in layers)
+    start = batch * number * (layers[0].channels * square(layers[0]))
+    peak, saved = for_each(layers, lambda variant: _peak_and_saved(variant, batch, number))
+    return Memory(weights, buffers, start, peak, saved, weights, state)
+
+
+def bytes_per_number(dtype: str | int) -> int:
+    """2 for "float16", 4 for "float32", ...; or the number itself.
+
+    >>> bytes_per_number("bfloat16"), bytes_per_number(1)
+    (2, 1)
+    """
+    if not isinstance(dtype, str):
+        return check_int("dtype", dtype)
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype={dtype!r}: choose one of {', '.join(DTYPES)}, or give the bytes per number")
+    return DTYPES[dtype]
+
+
+def memory_table(graph: Graph, batch: int = 1, *, dtype: str | int = "float32") -> pd.DataFrame:
+    """Bytes by layer, in the order they run: `saved`, what autograd keeps because of this layer (its output, if anyone
+    needs it, and what else the layer keeps); `live`, what images inside the network take while it runs.
+
+    The sum of `saved` and the largest `live` are those of `graph.memory()`. Raises ValueError for a folded graph.
+
+    >>> import cnnlab as cl
+    >>> memory_table(cl.architecture("resnet18").graph()).nlargest(1, "live")
+            layer    saved     live
+    2  stem.norm1  3211776  6422528
+    """
+    import pandas as pd
+
+    check_int("batch", batch)
+    for layer in graph.layers:
+        if any(is_array(n) for n in (layer.count, layer.channels, layer.size)) or layer.count != 1:
+            raise ValueError(f"{graph.name}: {layer.name} stands for several layers or settings; use arch.graph()")
+    number = bytes_per_number(dtype)
+    columns = {
+        "layer": [layer.name for layer in graph.layers],
+        "saved": _saved(graph.layers, batch, number),
+        "live": _live(graph.layers, batch, number),
+    }
+    return pd.DataFrame(columns)
+
+
+def _peak_and_saved(layers: Sequence[Layer], batch: int, number: int) -> tuple[Whole, Whole]:
+    peak: Whole = 0
+    for live in _live(layers, batch, number):
+        peak = at_least(live, peak)
+    return peak, sum(_saved(layers, batch, number))
+
+
+def _saved(layers: Sequence[Layer], batch: int, number: int) -> list[Whole]:
+    """Bytes that autograd keeps because of each layer, all its occurrences together."""
+    first, over = pixels_first(layers), overwriting(layers)
+    root = _roots(layers, over, first, training=True)
+    needs: list[bool] = []  # whether a gradient flows back to what leaves a layer
+    further: list[Whole] = []
+    roots: set[int] = set()
+    for i, layer in enumerate(layers):
+        gradients = [needs[j] for j in layer.inputs]
+        needs.append(isinstance(layer.op, LEARNED) or any(gradients))
+        if not layer.inputs:
+            further.append(0)
+            continue
+        before = layer.inputs[0]
+        keeps = kept(
+            layer,
+            layers[before],
+            gradients,
+            x_first=first[before],
+            overwrites=i in over,
+            batch=batch,
+            number=number,
+        )
+        roots |= {root[layer.inputs[k]] for k in keeps.inputs} | ({root[i]} if keeps.output else set())
+        further.append(keeps.further)
+    image = [batch * number * (layer.channels * square(layer)) for layer in layers]
+    return [layer.count * (further[i] + image[i] * (i in roots)) for i, layer in enumerate(layers)]
+
+
+def _live(layers: Sequence[Layer], batch: int, number: int) -> list[Whole]:
+    """Bytes that images inside the network take while each layer runs, in evaluation; the input is not counted."""
+    first = pixels_first(layers)
+    root = _roots(layers, overwriting(layers), first, training=False)
+    dies = _last_use(layers, root)
+    ends: list[list[Whole]] = [[] for _ in layers]
+    now: Whole = 0
+    live: list[Whole] = []
+    for i, layer in enumerate(layers):
+        if not layer.inputs:
+            live.append(0)
+            continue
+        if root[i] == i:
+            image = batch * number * (layer.channels * square(layer))
+            now = now + image  # not +=: arrays may broadcast
+            ends[dies[i]].append(image)
+        x = layer.inputs[0]
+        live.append(now + temporary(layer, layers[x], x_first=first[x], batch=batch, number=number))
+        for image in ends[i]:
+            now = now - image
+    return live
+
+
+def _roots(layers: Sequence[Layer], over: frozenset[int], first: Sequence[bool], *, training: bool) -> list[int]:
+    """For each layer the one in whose storage its output lies: itself, or the layer that it views or overwrites."""
+    root: list[int] = []
+    for i, layer in enumerate(layers):
+        if not layer.inputs:
+            root.append(i)
+            continue
+        x = layer.inputs[0]
+        shares = i in over or is_view(layer, layers[x], x_first=first[x], training=training)
+        root.append(root[x] if shares else i)
+    return root
+
+
+class _Span(NamedTuple):
+    first: int
+    last: int
+
+
+def _last_use(layers: Sequence[Layer], root: Sequence[int]) -> list[int]:
+    """For each storage the layer after which nobody holds it any more."""
+    containers = _containers(layers)
+    dies = list(range(len(layers)))
+    for i, layer in enumerate(layers):
+        for j in layer.inputs:
+            # The container that takes an image from outside is called with it, and so holds it until it returns.
+            until = next((span.last for span in containers[i] if span.first > j), i)
+            dies[root[j]] = max(dies[root[j]], until, i)
+    dies[root[-1]] = len(layers) - 1
+    return dies
+
+
+def _containers(layers: Sequence[Layer]) -> list[list[_Span]]:
+    """For each layer the containers that it stands in, outermost first: runs of layers that share the path so far."""
+    paths: list[list[str]] = [[] if isinstance(layer.op, Input) else layer.name.split(".")[:-1] for layer in layers]
+    starts: list[list[int]] = []
+    for i, path in enumerate(paths):
+        before = paths[i - 1] if i else []
+        same = 0
+        while same < min(len(path), len(before)) and path[same] == before[same]:
+            same += 1
+        starts.append([*(starts[i - 1][:same] if i else []), *[i] * (len(path) - same)])
+    ends = {(start, depth): i for i, begun in enumerate(starts) for depth, start in enumerate(begun)}
+    return [[_Span(start, ends[start, depth]) for depth, start in enumerate(begun)] for begun in starts]
+
+
+def _megabytes(number: Any) -> str:
+    return f"{number.min() / 1e6:,.2f}-{number.max() / 1e6:,.2f}" if is_array(number) else f"{number / 1e6:,.2f}"

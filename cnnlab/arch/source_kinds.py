@@ -1,0 +1,141 @@
+"""Which containers of a network are of one kind, so that one class serves them all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from cnnlab.arch.graph import Layer
+from cnnlab.arch.source_layers import Made, operation
+from cnnlab.arch.source_parts import Leaf, Part, Step, is_chain
+
+Form: TypeAlias = tuple[Any, ...]
+"""A container without its numbers: (star, images taken, steps, names of what is given)."""
+
+
+@dataclass(frozen=True)
+class Optional:
+    """Steps that some blocks of a kind do not have. source: what then stands in the place of what they give."""
+
+    names: tuple[str, ...]
+    source: str
+    result: str
+
+
+@dataclass
+class Kind:
+    """Containers that one class serves. full: one of them that has every step."""
+
+    full: Part
+    parts: list[Part] = field(default_factory=list)
+    options: tuple[Optional, ...] = ()
+
+
+def outputs(step: Step) -> tuple[str, ...]:
+    """The names of what a step gives."""
+    return (step.attribute,) if len(step.gives) == 1 else tuple(f"{step.attribute}#{n}" for n in range(len(step.gives)))
+
+
+def references(part: Part) -> dict[int, str]:
+    """Position of a layer -> the name that its image has within this container."""
+    names = {i: f"x#{n}" for n, i in enumerate(part.takes)}
+    for step in part.steps:
+        names |= dict(zip(step.gives, outputs(step), strict=True))
+    return names
+
+
+class Forms:
+    """The form of each container, and the kinds that follow from them."""
+
+    def __init__(self, layers: Sequence[Layer], make: Callable[[Leaf], Made], root: Part) -> None:
+        self.layers, self.make, self.root = layers, make, root
+        self.forms: dict[int, Form] = {}
+        self.all: dict[Form, list[Part]] = defaultdict(list)
+        self.read(root)
+
+    def read(self, part: Part) -> Form:
+        """The form of this container; those within are read too."""
+        names = references(part)
+        steps = []
+        for step in part.steps:
+            what = self.read(step) if isinstance(step, Part) else self.leaf(step)
+            takes = ("*",) if isinstance(step, Leaf) and part.star and step.takes == part.takes else step.takes
+            steps.append((step.attribute, what, tuple(names.get(i, "*") if i != "*" else i for i in takes)))
+        form = (part.star, 1 if part.star else len(part.takes), tuple(steps), tuple(names[i] for i in part.gives))
+        self.forms[id(part)] = form
+        self.all[form].append(part)
+        return form
+
+    def leaf(self, leaf: Leaf) -> Form:
+        layer, made = self.layers[leaf.gives[0]], self.make(leaf)
+        return type(layer.op).__name__, made.callee, len(leaf.gives), operation(layer) if len(leaf.gives) == 1 else ()
+
+    def inlined(self, part: Part) -> bool:
+        """Whether nn.Sequential can say it."""
+        return is_chain(part) and all(isinstance(step, Part) or self.make(step).module for step in part.steps)
+
+    def kinds(self, merge: bool = True) -> dict[int, Kind]:
+        """For each container that is to have a class (by id) its kind."""
+        found: dict[Form, Kind] = {}
+        for form in sorted(self.all, key=lambda f: -len(f[2])):
+            part = self.all[form][0]
+            if form in found or part is self.root or self.inlined(part):
+                continue
+            found[form] = kind = Kind(part, list(self.all[form]))
+            for smaller, option in _smaller(form, self.all) if merge and form[:2] == (False, 1) else ():
+                if smaller in found or self.root in self.all[smaller] or not self.fits(option, kind):
+                    continue
+                found[smaller] = kind
+                kind.parts += self.all[smaller]
+                kind.options += (option,) if option not in kind.options else ()
+        for form, parts in self.all.items():
+            if form not in found and self.repeated(form, found):
+                found[form] = Kind(parts[0], list(parts))
+        found[self.forms[id(self.root)]] = Kind(self.root, [self.root])
+        return {id(part): kind for form, kind in found.items() for part in self.all[form]}
+
+    def fits(self, option: Optional, kind: Kind) -> bool:
+        """Whether no other option has a step in common with this one, and its steps make one expression."""
+        return all(option == other or not {*option.names} & {*other.names} for other in kind.options)
+
+    def repeated(self, form: Form, found: dict[Form, Kind]) -> bool:
+        """Whether a chain of layers would otherwise be written out in several places."""
+        part = self.all[form][0]
+        if not all(isinstance(step, Leaf) for step in part.steps) or len(part.steps) < 2:
+            return False
+        places = {place for place, inner in self.places(self.root, (), found) if inner == form}
+        return len(places) >= 2 and len(places) * len(part.steps) >= 6
+
+    def places(self, part: Part, place: tuple[Any, ...], found: dict[Form, Kind]) -> Iterator[tuple[Any, Form]]:
+        """Every container with the class that it is written in and its path there."""
+        for step in part.steps:
+            if isinstance(step, Part):
+                form = self.forms[id(step)]
+                yield (*place, step.attribute), form
+                kind = found.get(form)
+                yield from self.places(step, (id(kind),) if kind else (*place, step.attribute), found)
+
+
+def _smaller(form: Form, known: Any) -> Iterator[tuple[Form, Optional]]:
+    """The known forms that are this one without a few steps in a row."""
+    star, takes, steps, gives = form
+    for a in range(len(steps)):
+        for b in range(a + 1, min(a + 4, len(steps)) + 1):
+            inside = [name for name, _, _ in steps[a:b]]
+            sources = {ref for _, _, refs in steps[a:b] for ref in refs if ref.split("#")[0] not in inside}
+            after = [ref for _, _, refs in steps[b:] for ref in refs] + list(gives)
+            results = {ref for ref in after if ref.split("#")[0] in inside}
+            inner = [ref for _, _, refs in steps[a:b] for ref in refs if ref in inside]
+            if len(results) != 1 or results != {steps[b - 1][0]} or sorted(inner) != sorted(inside[:-1]):
+                continue
+            for source in sorted(sources):
+
+                def swap(refs: Any, result: str = inside[-1], source: str = source) -> tuple[str, ...]:
+                    return tuple(source if ref == result else ref for ref in refs)
+
+                rest = tuple((name, what, swap(refs)) for name, what, refs in (*steps[:a], *steps[b:]))
+                smaller = (star, takes, rest, swap(gives))
+                if rest and smaller in known:
+                    yield smaller, Optional(tuple(inside), source, inside[-1])

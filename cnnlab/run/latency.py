@@ -1,0 +1,269 @@
+"""How long a network takes: the median of many runs with its spread, and all that the figure depends on."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cnnlab.arch.architecture import Architecture
+from cnnlab.arch.graph import Graph
+from cnnlab.arch.whole import check_int, check_real
+from cnnlab.run.clock import quiet, repeated
+from cnnlab.run.device import machine, plural, thread_count, torch_device, torch_dtype
+from cnnlab.run.trace import trace
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+SAME = ("device", "threads", "dtype", "layout", "batch", "mode", "torch")
+"""What must agree in two figures before they may be compared. Networks and resolutions may differ."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The time of one call of a network on one batch: median, quartiles, and the conditions that it holds under.
+
+    name: of the network. median, lower, upper: seconds; a quarter of the runs was below `lower`, a quarter above
+    `upper`. runs: how many were measured. macs: multiply-adds for one image, None where they are not known.
+    resolution: in px. device: name and kind of the machine. threads: of the CPU. layout: "contiguous" or
+    "channels_last". mode: "inference". torch: its version.
+
+    Comparing two is refused, with a sentence, unless device, threads, dtype, layout, batch, mode and torch agree.
+    `a < b` says that a was faster; where the spreads overlap neither a < b nor b < a holds: the two are not ordered.
+    """
+
+    name: str
+    median: float
+    lower: float
+    upper: float
+    runs: int
+    macs: int | None
+    batch: int
+    resolution: int
+    channels: int
+    device: str
+    threads: int
+    dtype: str
+    layout: str
+    mode: str
+    torch: str
+
+    @property
+    def spread(self) -> float:
+        """The distance between the quartiles, in seconds."""
+        return self.upper - self.lower
+
+    @property
+    def images_per_second(self) -> float:
+        """Images that pass in one second, at the median."""
+        return self.batch / self.median
+
+    @property
+    def macs_per_second(self) -> float | None:
+        """Multiply-adds done in one second, at the median; None where the multiply-adds are not known."""
+        return None if self.macs is None else self.macs * self.batch / self.median
+
+    def ratio(self, other: Latency) -> Ratio:
+        """How many times as long as the other it takes, with the range that both spreads leave.
+
+        Raises ValueError if the two were measured under other conditions, TypeError for what is no Latency.
+        """
+        self._check(other)
+        return Ratio(self.name, other.name, self.median / other.median,
+                     self.lower / other.upper, self.upper / other.lower)  # fmt: skip
+
+    def __lt__(self, other: Latency) -> bool:
+        return self.ratio(other).high < 1
+
+    def __gt__(self, other: Latency) -> bool:
+        return self.ratio(other).low > 1
+
+    def _check(self, other: Latency) -> None:
+        if not isinstance(other, Latency):
+            raise TypeError(f"a Latency compares with another Latency, not with {type(other).__name__}")
+        apart = [
+            f"{what} ({getattr(self, what)} and {getattr(other, what)})"
+            for what in SAME
+            if getattr(self, what) != getattr(other, what)
+        ]
+        if apart:
+            raise ValueError(
+                f"{self.name} and {other.name} cannot be compared: they differ in {', '.join(apart)}; "
+                "measure both under the same conditions"
+            )
+
+    def __repr__(self) -> str:
+        return (
+            f"Latency({self.name}: {seconds_text(self.median)}, quartiles {seconds_text(self.lower)} to "
+            f"{seconds_text(self.upper)} over {plural(self.runs, 'run')}, {self.images_per_second:,.4g} images/s; "
+            f"batch {self.batch}, {self.resolution} px, {self.dtype}, {self.layout}, {self.mode}, "
+            f"{self.device}, {plural(self.threads, 'thread')}, torch {self.torch})"
+        )
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long the one takes as the other: of the medians, and from `low` to `high` between the nearest
+    and the farthest quartiles."""
+
+    one: str
+    other: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the spreads lie apart, so that one may be called faster."""
+        return not self.low <= 1 <= self.high
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __repr__(self) -> str:
+        verdict = "" if self.ordered else "; their spreads overlap, so they are not ordered"
+        return (
+            f"{self.one} takes {self.value:.3g} times as long as {self.other} ({self.low:.3g} to {self.high:.3g})"
+            + verdict
+        )
+
+
+def latency(
+    model: nn.Module | Graph | Architecture | Any,
+    batch: int = 1,
+    *,
+    resolution: int | None = None,
+    channels: int | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype = "float32",
+    layout: str = "contiguous",
+    threads: int | None = None,
+    seconds: float = 1.0,
+    name: str | None = None,
+) -> Latency:
+    """The time of one call at inference, on a batch of random images: the median of `seconds` of runs, at least five.
+
+    model: a module on (N, channels, resolution, resolution), of which a copy is timed, so that yours stays as it is;
+    or a Graph or an Architecture, which get random weights. batch: images. resolution (px), channels: of the input;
+    by default the Graph's or Architecture's own, for a module 224 and 3. device: "cpu" (default), "cuda", "mps".
+    dtype: "float32", "float16", "bfloat16" or "float64". layout: "contiguous" or "channels_last". threads: of the
+    CPU, by default as many as torch uses now.
+
+    The clock stops when the device is done; before it there is a warm-up, and meanwhile denormals are flushed to zero
+    and no garbage is collected (see `cnnlab.run.clock`). Raises ValueError or TypeError for what cannot be measured.
+
+    >>> import cnnlab as cl
+    >>> t = latency(cl.architecture("cifar_resnet20"), threads=1, seconds=0.05)
+    >>> t.runs >= 5, t.lower <= t.median <= t.upper, t.batch, t.resolution, t.macs
+    (True, True, 1, 32, 40551040)
+    """
+    place, number = torch_device(device), torch_dtype(dtype)
+    threads = thread_count(threads, place)
+    check_int("batch", batch)
+    check_real("seconds", seconds, above=0, most=3600)
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout={layout!r}: choose one of {', '.join(LAYOUTS)}")
+    module, own, resolution, channels, macs = _network(model, resolution, channels)
+    name = own if name is None else name
+    shape = batch, channels, resolution, resolution
+    with _explained(f"{name}: it does not run on images of {shape}, {dtype}, {layout}, on {place}"):
+        run = _call(module, place, number, layout, shape)
+        with quiet(place, threads):
+            times = repeated(run, place, seconds=seconds)
+    lower, median, upper = np.quantile(times, [0.25, 0.5, 0.75]).tolist()
+    here = machine(place)
+    conditions = (batch, resolution, channels, f"{here.name} ({here.kind})", threads)
+    more = (str(number).removeprefix("torch."), layout, "inference", here.torch)
+    return Latency(name, median, lower, upper, len(times), macs, *conditions, *more)
+
+
+def _network(model: Any, resolution: int | None, channels: int | None) -> tuple[nn.Module, str, int, int, int | None]:
+    """A module that may be changed at will, its name, the resolution and channels it takes, and its multiply-adds."""
+    if isinstance(model, nn.Module):
+        resolution = 224 if resolution is None else check_int("resolution", resolution)
+        channels = 3 if channels is None else check_int("channels", channels)
+        return _copied(model), *_known(model, resolution, channels)
+    graph = as_graph(model, "latency", resolution)
+    if resolution is not None and resolution != graph.input.size:
+        raise ValueError(
+            f"resolution={resolution}: the graph {graph.name} is drawn for {graph.input.size} px; "
+            "draw another from its architecture, or time its module"
+        )
+    if channels is not None and channels != graph.input.channels:
+        raise ValueError(f"channels={channels}: {graph.name} takes images of {graph.input.channels}; leave it out")
+    module = graph.module(seed=0)
+    return module, graph.name, int(graph.input.size or 1), int(graph.input.channels), int(graph.cost().macs)
+
+
+def as_graph(model: Any, what: str, resolution: int | None = None) -> Graph:
+    """The graph of an architecture, at another resolution if given, or the graph itself.
+
+    Raises TypeError for anything else; `what` is the function that wants it.
+    """
+    if isinstance(model, Graph):
+        return model
+    if not (hasattr(model, "graph") and hasattr(model, "cost")):
+        raise TypeError(f"{what} takes a torch.nn.Module, a Graph or an Architecture, not {type(model).__name__}")
+    drawn = model if resolution is None else replace(model, resolution=check_int("resolution", resolution))
+    graph = drawn.graph()
+    assert isinstance(graph, Graph)
+    return graph
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy of the module that shares nothing with it."""
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot be copied ({error}), and a copy is what is timed, so that yours stays as "
+            "it is; let it keep no tensors of former calls, and nothing that Python cannot copy"
+        ) from error
+
+
+def _known(model: nn.Module, resolution: int, channels: int) -> tuple[str, int, int, int | None]:
+    """The name, resolution, channels and, where the module can be traced, the multiply-adds."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            macs = int(trace(_copied(model), resolution, channels=channels).cost().macs)
+    except (ValueError, TypeError):
+        macs = None
+    return type(model).__name__, resolution, channels, macs
+
+
+def _call(
+    module: nn.Module, device: torch.device, dtype: torch.dtype, layout: str, shape: tuple[int, int, int, int]
+) -> Callable[[], Tensor]:
+    """A call of the module, moved and in evaluation mode, on one batch of random images."""
+    module = module.to(device, dtype, memory_format=LAYOUTS[layout]).eval()
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    x = x.to(device, dtype, memory_format=LAYOUTS[layout])
+    return lambda: module(x)
+
+
+@contextmanager
+def _explained(sentence: str) -> Iterator[None]:
+    """An error in here becomes the cause of a ValueError that begins with the sentence; an interrupt stays one."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{sentence} ({type(error).__name__}: {error})") from error
+
+
+def seconds_text(seconds: float) -> str:
+    """A time with three digits and its unit.
+
+    >>> seconds_text(0.02514), seconds_text(1.5), seconds_text(0.0000123)
+    ('25.1 ms', '1.50 s', '12.3 us')
+    """
+    size, unit = next(((s, u) for s, u in ((1, "s"), (1e-3, "ms")) if seconds >= s), (1e-6, "us"))
+    x = seconds / size
+    digits = max(0, 2 - math.floor(math.log10(x))) if x > 0 else 0
+    return f"{x:.{digits}f} {unit}"
