@@ -50,7 +50,10 @@ def test_torchvisions_networks_cost_what_each_tool_says(name, resolution):
     assert ours(cl.trace(module, resolution)) == theirs(module, resolution)
 
 
-ZOO = ["plain18", "resnet50", "cifar_resnet20", "cifar_resnet20_b", "wide_resnet50_2", "efficientnet_b1"]
+ZOO = [  # rows of stages and functions alike
+    *("plain18", "resnet50", "cifar_resnet20", "cifar_resnet20_b", "efficientnet_b1", "mobilenet_v3_small"),
+    *("regnet_y_400mf", "squeezenet1_1", "googlenet"),
+]
 
 
 @pytest.mark.parametrize("name", ZOO)

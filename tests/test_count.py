@@ -15,12 +15,14 @@ import torch.nn.utils.prune
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
 import cnnlab as cl
 from cnnlab.run.count import count
 from cnnlab.run.formulas import BUCKETS, rule
+from cnnlab.run.shapes import SHAPES
 from tests import oracles
 
 
@@ -342,6 +344,27 @@ def test_shared_modules_and_repeated_calls_are_booked_once_each():
     assert table["macs_within"].to_dict() == {"": 147_456, "of": 0, "of.a": 73_728, "of.a.0": 147_456, "of.b": 73_728}
 
 
+def test_a_forward_called_directly_is_booked_under_its_own_module_and_within_the_caller():
+    module = net(lambda s, x: s.sub.forward(x) + F.conv2d(x, s.sub.weight, padding=1), sub=conv(8, 8))
+    table = count(module, torch.empty(IMAGE)).table().set_index("module")
+    assert table["macs"].to_dict() == {"": 36_864, "sub": 36_864}
+    assert table["macs_within"].to_dict() == {"": 73_728, "sub": 36_864}
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpoints_compute_again_in_the_backward_pass(reentrant):
+    def forward(self, x):
+        return checkpoint(self.b, self.a(x), use_reentrant=reentrant)
+
+    module = net(forward, a=conv(8, 8), b=nn.Sequential(conv(8, 8), nn.Conv2d(8, 8, 1, bias=False)))
+    found = count(module, torch.empty(IMAGE), training=True)
+    table = found.table().set_index("module")
+    again = 36_864 + 4_096 * reentrant  # the other way knows that it needs no result of the last layer
+    assert (found.macs, found.backward_macs) == (2 * 36_864 + 4_096, 3 * 36_864 + 2 * 4_096 + again)
+    assert table["backward_macs"].tolist() == [0, 36_864, 0, 3 * 36_864, (2 + reentrant) * 4_096]
+    assert table["calls"].to_dict() == {"": 1, "a": 1, "b": 2, "b.0": 2, "b.1": 2}
+
+
 def test_images():
     assert count(conv(), torch.empty(4, 8, 8, 8)).images == 4
     assert count(conv(), torch.empty(8, 8, 8)).images == 1
@@ -364,6 +387,96 @@ def test_pools_and_resizing_put_out_the_same_numbers():
     assert count(gate, torch.empty(IMAGE)).table("op").set_index("op").loc["aten.mul", "elements"] == 512
 
 
+# The results that count makes itself, beside PyTorch's.
+
+A, X, W, C = torch.ops.aten, torch.rand(2, 8, 6, 6), torch.rand(16, 4, 3, 3), torch.rand(8)
+M, ROWS, SPREAD = torch.rand(5, 8), torch.rand(5, 7), torch.rand(2, 8, 1, 1)
+CONV = ([2, 1], [1, 2], [1, 1], False, [0, 0], 2)
+OWN = [
+    (A.convolution.default, (X, W, torch.rand(16), *CONV)),
+    (A.convolution_backward.default, (torch.rand(2, 16, 3, 8), X, W, [16], *CONV, [True, True, True])),
+    (A.convolution_backward.default, (torch.rand(2, 16, 3, 8), X, W, [16], *CONV, [False, True, False])),
+    (A.native_batch_norm.default, (X, C, C, C, C, True, 0.1, 1e-5)),
+    (A.native_batch_norm.default, (X, C, C, C, C, False, 0.1, 1e-5)),
+    (A.native_batch_norm_backward.default, (X, X, C, C, C, C, C, True, 1e-5, [True, True, True])),
+    (A.native_layer_norm.default, (M, [8], C, C, 1e-5)),
+    (A.native_layer_norm.default, (X.permute(0, 2, 3, 1), [8], C, C, 1e-5)),
+    (A.native_layer_norm_backward.default, (M, M, [8], M[:, :1], M[:, :1], C, C, [True, True, True])),
+    (A.native_group_norm.default, (X, C, C, 2, 8, 36, 4, 1e-5)),
+    (A.addmm.default, (C, M, torch.rand(8, 8))),
+    (A.addmm.default, (torch.rand(7), ROWS.t(), M[:, :7])),
+    (A.mm.default, (M.t(), ROWS)),
+    (A.cat.default, ([X, X[:, :3].clone()], 1)),
+    (A.cat.default, ([X, X],)),
+    (A.cat.default, ([X, X], -1)),
+    (A.mean.dim, (X, [2, 3])),
+    (A.mean.dim, (X, [-1, -2], True)),
+    (A.sum.dim_IntList, (X, [0])),
+    *[(op.default, (X,)) for op in (A.relu, A.silu, A.gelu, A.sigmoid, A.hardswish, A.hardsigmoid, A.tanh)],
+    *[(op.default, (X,)) for op in (A.relu_, A.silu_, A.hardswish_)],
+    (A.hardtanh.default, (X, 0, 6)),
+    (A.hardtanh_.default, (X, 0, 6)),
+    (A.clamp_min.default, (X, 1)),
+    *[(op, (X, 2.0)) for op in (A.mul.Scalar, A.div.Scalar)],
+    (A.threshold_backward.default, (X, X, 0)),
+    (A.hardtanh_backward.default, (X, X, 0, 6)),
+    *[(op.default, (X, X)) for op in (A.silu_backward, A.gelu_backward, A.sigmoid_backward)],
+    *[(op.default, (X, X)) for op in (A.hardswish_backward, A.hardsigmoid_backward)],
+    *[(op.Tensor, pair) for op in (A.add, A.sub, A.mul, A.div) for pair in ((X, X), (X, SPREAD), (SPREAD, X))],
+    (A.add_.Tensor, (X, X)),
+    (A._softmax.default, (X, 1, False)),
+    (A._safe_softmax.default, (X, -1)),
+    (A._softmax_backward_data.default, (X, X, 1, torch.float32)),
+]
+
+
+def looks(result) -> list:
+    return [
+        (t.shape, t.dtype, t.stride()) if t is not None else None
+        for t in (result if type(result) in (tuple, list) else [result])
+    ]
+
+
+def to_meta(value):
+    if isinstance(value, torch.Tensor):
+        return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
+    return [to_meta(part) for part in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(("operation", "arguments"), OWN, ids=[f"{k}-{case[0]}" for k, case in enumerate(OWN)])
+def test_our_shapes_are_pytorchs(operation, arguments):
+    ours = SHAPES[operation](*[to_meta(a) for a in arguments])
+    assert ours is not None
+    real = copy.deepcopy(arguments)
+    assert looks(ours) == looks(operation(*real))
+
+
+def test_every_shape_of_ours_is_tested():
+    assert {case[0] for case in OWN} == set(SHAPES)
+
+
+ODD = [
+    (A.convolution.default, (X[:, :7].contiguous(), W, None, *CONV)),
+    (A.convolution.default, (X[..., :1].contiguous(), W, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 2)),
+    (A.convolution.default, (X, W.double(), None, *CONV)),
+    (A.native_layer_norm.default, (M, [7], None, None, 1e-5)),
+    (A.addmm.default, (C, M, M)),
+    (A.mm.default, (M, M)),
+    (A.cat.default, ([X, SPREAD], 1)),
+    (A.cat.default, ([X, X], 4)),
+    (A.mean.dim, (X, [4])),
+    (A.add.Tensor, (X, X[:, :7].contiguous())),
+    (A._softmax.default, (X, 4, False)),
+]
+
+
+@pytest.mark.parametrize(("operation", "arguments"), ODD, ids=[f"{k}-{case[0]}" for k, case in enumerate(ODD)])
+def test_what_does_not_fit_is_left_to_pytorch_which_complains(operation, arguments):
+    assert SHAPES[operation](*[to_meta(a) for a in arguments]) is None
+    with pytest.raises((RuntimeError, IndexError)):
+        operation(*arguments)
+
+
 # Nothing is changed.
 
 
@@ -382,6 +495,7 @@ class Nasty(nn.Module):
         self.log: list = []
         self.hidden = [conv(8, 8)]
         self.last = self.error = None
+        self.conv.weight.grad = torch.ones(8, 8, 3, 3)
         self.again = lambda x: self.norm(x)  # closes over the original
 
     def forward(self, x):
@@ -409,7 +523,7 @@ def condition(module: nn.Module) -> dict:
         "attributes": [{k: id(v) for k, v in vars(m).items()} for m in module.modules()],
         "hooks": [[len(v) for k, v in vars(m).items() if k.endswith("_hooks")] for m in module.modules()],
         "log": list(module.log),
-        "gradients": [p.grad for p in module.parameters()],
+        "gradients": [p.grad if p.grad is None else p.grad.tolist() for p in module.parameters()],
         "random": (
             random.random.__self__.getstate(),
             np.random.get_state()[1].tolist(),

@@ -31,18 +31,22 @@ def test_costs_agree_with_torchvisions_rounded_metadata(frame):
     for row in frame.itertuples(index=False):
         meta = models.get_model_weights(row.name)[row.weights].meta
         assert abs(row.macs / 1e9 - meta["_ops"]) <= 0.0005
-        assert row.params == meta["num_params"]
+        # Of Inception v3 torchvision's metadata counts the head that only training uses.
+        extra = oracles.numel(models.inception.InceptionAux(768, 1000)) if row.name == "inception_v3" else 0
+        assert row.params + extra == meta["num_params"]
 
 
 def test_each_network_of_the_zoo_is_computed_and_ordinary_cnns_are_traced(frame):
     how = frame.set_index("name")["cost"]
     assert set(how[frame["name"].isin(cl.names()).to_numpy()]) == {"computed"}
-    assert {"vgg16", "mobilenet_v2", "densenet121"} <= set(how[how == "traced"].index)
+    assert set(how[frame["name"].str.startswith("regnet").to_numpy()]) == {"computed"}
+    assert {name.partition("_v2")[0] for name in how[how == "traced"].index} == {"shufflenet"}
+    assert {family_of(name) for name in how[how == "stated"].index} == {"transformer"}
     assert frame.loc[frame["cost"] != "stated", "activations"].notna().all()
     assert frame.loc[frame["cost"] == "stated", "activations"].isna().all()
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v3_small", "densenet121"])
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "shufflenet_v2_x1_0"])
 def test_traced_costs_are_what_torch_counts(frame, name):
     with torch.device("meta"):
         module = models.get_model(name)

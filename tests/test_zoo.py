@@ -1,54 +1,75 @@
-"""The zoo against torchvision: logits, parameters, multiply-adds, activations; and against the papers."""
+"""The zoo against torchvision and timm: parameters, multiply-adds, activations, constants; and against the papers."""
 
 from __future__ import annotations
 
 import pytest
-import torch
-from torch.nn import BatchNorm2d
+from torch import nn
 from torchvision import models
+from torchvision.ops import StochasticDepth
 
 import cnnlab as cl
+from cnnlab.arch.layers import BatchNorm, Dropout, DropPath
 from tests import oracles
+from tests.references import TORCHVISION, counted, reference
 
-TORCHVISION = sorted(set(cl.names()) & set(models.list_models(module=models)))
-
-
-def test_the_zoo_has_what_the_readme_lists():
-    assert len(TORCHVISION) == 21
-    assert {"plain18", "plain34", "cifar_resnet20", "cifar_resnet110_b"} <= set(cl.names())
-
-
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_logits_equal_torchvisions(name):
-    theirs = oracles.randomised(models.get_model(name))
-    ours = cl.architecture(name).graph().module(weights=theirs.state_dict())
-    assert oracles.difference(theirs, ours, resolution=64) <= 1e-5
-    norms = [[(m.eps, m.momentum) for m in net.modules() if isinstance(m, BatchNorm2d)] for net in (theirs, ours)]
-    assert norms[0] == norms[1]
-
-
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_costs_equal_what_torch_counts(name):
-    arch = cl.architecture(name)
-    with torch.device("meta"):
-        theirs = models.get_model(name)
-    expected = cl.Cost(
-        oracles.macs(theirs, arch.resolution),
-        oracles.numel(theirs),
-        oracles.activations(theirs, arch.resolution),
-    )
-    assert arch.cost() == expected
-    assert arch.graph().cost() == expected
-    odd = arch.resolution + 1  # no multiple of the stride: the staircase, not the square law
-    assert cl.architecture(name, resolution=odd).cost().macs == oracles.macs(theirs, odd)
+SHARED = [name for name in cl.names() if name in TORCHVISION]
+ALONE = [name for name in cl.names() if name.startswith(("plain", "cifar"))]
+ODD = [  # one of each family, at a size that is no multiple of the stride: the staircase, not the square law
+    *[
+        "resnet18",
+        "resnet50d",
+        "resnetrs50",
+        "seresnet50",
+        "efficientnet_b0",
+        "efficientnet_v2_s",
+        "efficientnet_lite0",
+    ],
+    *["mobilenet_v1", "mobilenet_v3_small", "mnasnet0_5", "regnet_y_400mf", "convnext_tiny", "vgg11", "alexnet"],
+    *["squeezenet1_0", "squeezenet1_1", "densenet121", "googlenet", "inception_v3"],
+]
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+def test_every_cnn_of_torchvision_is_here_but_the_shuffled_ones():
+    missing = TORCHVISION - set(cl.names())
+    assert {name.partition("_")[0].rstrip("0123456789") for name in missing} == {"shufflenet", "vit", "swin", "maxvit"}
+
+
+@pytest.mark.parametrize("name", [name for name in cl.names() if name not in ALONE])
+def test_costs_and_constants_equal_those_of_the_reference(name):
+    arch, theirs = cl.architecture(name), reference(name)
+    graph, expected = arch.graph(), counted(theirs, arch.resolution)
+    assert arch.cost() == graph.cost() == expected
+    norms = {(m.eps, m.momentum) for m in theirs.modules() if isinstance(m, nn.BatchNorm2d)}
+    assert {(layer.op.eps, layer.op.momentum) for layer in graph.layers if isinstance(layer.op, BatchNorm)} == norms
+    if name in TORCHVISION:  # timm leaves rates to its training script
+        assert rates(graph, Dropout) == [m.p for m in theirs.modules() if isinstance(m, nn.Dropout)]
+        assert rates(graph, DropPath) == pytest.approx(stochastic_depths(theirs))
+
+
+def rates(graph: cl.Graph, kind: type) -> list[float]:
+    return [layer.op.rate for layer in graph.layers if isinstance(layer.op, kind)]
+
+
+def stochastic_depths(module: nn.Module) -> list[float]:
+    """The rates, above 0, of the blocks that add their input."""
+    blocks = [m for m in module.modules() if any(isinstance(child, StochasticDepth) for child in m.children())]
+    return [m.stochastic_depth.p for m in blocks if getattr(m, "use_res_connect", True) and m.stochastic_depth.p]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_costs_at_an_odd_resolution(name):
+    odd = cl.architecture(name).resolution + 1
+    assert cl.architecture(name, resolution=odd).cost() == counted(reference(name), odd)
+
+
+@pytest.mark.parametrize("name", SHARED)
 def test_costs_equal_torchvisions_own_metadata(name):
+    # Of Inception v3 it counts the head that only training uses.
+    extra = oracles.numel(models.inception.InceptionAux(768, 1000)) if name == "inception_v3" else 0
     for weights in models.get_model_weights(name):
         arch = cl.architecture(name, resolution=weights.transforms().crop_size[0])
         assert round(arch.cost().macs / 1e9, 3) == weights.meta["_ops"]
-        assert arch.cost().params == weights.meta["num_params"]
+        assert arch.cost().params + extra == weights.meta["num_params"]
 
 
 # He et al. 2015, Table 6: parameters of the CIFAR-10 networks (option A), in millions.
@@ -71,8 +92,8 @@ def test_the_plain_and_option_a_twins_differ_by_the_projections_alone(a, b):
     assert without.cost().macs == graph.cost().macs - projections["macs"].sum()
 
 
-@pytest.mark.parametrize("name", [n for n in cl.names() if n not in TORCHVISION])
-def test_networks_that_torchvision_lacks_cost_what_torch_counts(name):
+@pytest.mark.parametrize("name", ALONE)
+def test_networks_that_no_library_has_cost_what_torch_counts(name):
     arch = cl.architecture(name)
     module = arch.graph().module()
     assert arch.cost().params == oracles.numel(module)

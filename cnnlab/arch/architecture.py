@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnlab.arch import doors
 from cnnlab.arch.blocks import pool_head
 from cnnlab.arch.cost import Cost
 from cnnlab.arch.graph import Graph, Image, Norm, image
@@ -214,6 +215,4 @@ class Architecture:
         return paper_table(self)
 
     def _repr_html_(self) -> str:
-        from cnnlab.arch.table import paper_frame
-
-        return f"<p>{self.name}</p>" + paper_frame(self).to_html(index=False)
+        return doors.html(self)

@@ -30,7 +30,7 @@ def base_of(network: Any) -> Architecture:
     if not isinstance(network, Architecture):
         raise TypeError(
             f"{getattr(network, 'name', repr(network))} is a {type(network).__name__}; its depth and width can only be "
-            "scaled where rows of stages say them: give an Architecture, a family's name or a name of cl.names()"
+            "scaled where rows of stages say them: give an Architecture, or the name of a family or of such a network"
         )
     rows = [network.stem, *network.stages]
     if any(map(is_array, [network.resolution, network.head.width, *(n for s in rows for n in (s.depth, s.width))])):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cnnlab.arch import doors
 from cnnlab.arch.layers import Conv, Linear, square
 from cnnlab.arch.whole import Whole, text
 
@@ -43,6 +44,9 @@ class Cost:
 
     def __radd__(self, zero: int) -> Cost:
         return self if zero == 0 else NotImplemented  # sum() starts from 0
+
+    def _repr_html_(self) -> str:
+        return doors.html(self)
 
     def __repr__(self) -> str:
         parts = [f"{name}={text(number, ',')}" for name, number in vars(self).items()]

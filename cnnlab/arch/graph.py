@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from cnnlab.arch import doors
 from cnnlab.arch.cost import Cost, walk
 from cnnlab.arch.layers import BATCH_NORM, BatchNorm, Input, LayerNorm, Op
 from cnnlab.arch.whole import Truth, Whole, check_whole, text
@@ -90,15 +90,14 @@ class Graph:
         return memory(self, batch, dtype=dtype, optimizer=optimizer)
 
     def table(self, by: str = "layer") -> pd.DataFrame:
-        """The cost of every "layer", "block" or "stage" as a DataFrame; see `cnnlab.arch.table`."""
+        """The cost of every "layer", "block", "stage" or "role" as a DataFrame; see `cnnlab.arch.table`."""
         from cnnlab.arch.table import table
 
         return table(self, by)
 
     def module(self, weights: Any = None, *, seed: int | None = None) -> Any:
         """The network as a torch.nn.Module; see `cnnlab.run.module.module`."""
-        # The one door that leads back from arch/ to run/: opened late, so that thinking never loads torch.
-        return import_module("cnnlab.run.module").module(self, weights, seed=seed)
+        return doors.module(self, weights, seed)
 
     def to_pytorch(self) -> str:
         """The network as one standalone .py file that needs nothing but torch; see `cnnlab.arch.source`."""
@@ -118,6 +117,9 @@ class Graph:
         from cnnlab.arch.schema import from_json
 
         return from_json(text)
+
+    def _repr_html_(self) -> str:
+        return doors.html(self)
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.arch.cost import walk
-from cnnlab.arch.layers import BatchNorm, Input, square
-from cnnlab.arch.storage import LEARNED, is_view, kept, learned_tensors, overwriting, pixels_first, temporary
+from cnnlab.arch.layers import BatchNorm, square
+from cnnlab.arch.lifetime import live_by_layer, saved_by_layer
+from cnnlab.arch.storage import learned_tensors
 from cnnlab.arch.variants import for_each
 from cnnlab.arch.whole import Whole, at_least, check_int, is_array
 
@@ -154,114 +155,17 @@ def memory_table(graph: Graph, batch: int = 1, *, dtype: str | int = "float32") 
     number = bytes_per_number(dtype)
     columns = {
         "layer": [layer.name for layer in graph.layers],
-        "saved": _saved(graph.layers, batch, number),
-        "live": _live(graph.layers, batch, number),
+        "saved": saved_by_layer(graph.layers, batch, number),
+        "live": live_by_layer(graph.layers, batch, number),
     }
     return pd.DataFrame(columns)
 
 
 def _peak_and_saved(layers: Sequence[Layer], batch: int, number: int) -> tuple[Whole, Whole]:
     peak: Whole = 0
-    for live in _live(layers, batch, number):
+    for live in live_by_layer(layers, batch, number):
         peak = at_least(live, peak)
-    return peak, sum(_saved(layers, batch, number))
-
-
-def _saved(layers: Sequence[Layer], batch: int, number: int) -> list[Whole]:
-    """Bytes that autograd keeps because of each layer, all its occurrences together."""
-    first, over = pixels_first(layers), overwriting(layers)
-    root = _roots(layers, over, first, training=True)
-    needs: list[bool] = []  # whether a gradient flows back to what leaves a layer
-    further: list[Whole] = []
-    roots: set[int] = set()
-    for i, layer in enumerate(layers):
-        gradients = [needs[j] for j in layer.inputs]
-        needs.append(isinstance(layer.op, LEARNED) or any(gradients))
-        if not layer.inputs:
-            further.append(0)
-            continue
-        before = layer.inputs[0]
-        keeps = kept(
-            layer,
-            layers[before],
-            gradients,
-            x_first=first[before],
-            overwrites=i in over,
-            batch=batch,
-            number=number,
-        )
-        roots |= {root[layer.inputs[k]] for k in keeps.inputs} | ({root[i]} if keeps.output else set())
-        further.append(keeps.further)
-    image = [batch * number * (layer.channels * square(layer)) for layer in layers]
-    return [layer.count * (further[i] + image[i] * (i in roots)) for i, layer in enumerate(layers)]
-
-
-def _live(layers: Sequence[Layer], batch: int, number: int) -> list[Whole]:
-    """Bytes that images inside the network take while each layer runs, in evaluation; the input is not counted."""
-    first = pixels_first(layers)
-    root = _roots(layers, overwriting(layers), first, training=False)
-    dies = _last_use(layers, root)
-    ends: list[list[Whole]] = [[] for _ in layers]
-    now: Whole = 0
-    live: list[Whole] = []
-    for i, layer in enumerate(layers):
-        if not layer.inputs:
-            live.append(0)
-            continue
-        if root[i] == i:
-            image = batch * number * (layer.channels * square(layer))
-            now = now + image  # not +=: arrays may broadcast
-            ends[dies[i]].append(image)
-        x = layer.inputs[0]
-        live.append(now + temporary(layer, layers[x], x_first=first[x], batch=batch, number=number))
-        for image in ends[i]:
-            now = now - image
-    return live
-
-
-def _roots(layers: Sequence[Layer], over: frozenset[int], first: Sequence[bool], *, training: bool) -> list[int]:
-    """For each layer the one in whose storage its output lies: itself, or the layer that it views or overwrites."""
-    root: list[int] = []
-    for i, layer in enumerate(layers):
-        if not layer.inputs:
-            root.append(i)
-            continue
-        x = layer.inputs[0]
-        shares = i in over or is_view(layer, layers[x], x_first=first[x], training=training)
-        root.append(root[x] if shares else i)
-    return root
-
-
-class _Span(NamedTuple):
-    first: int
-    last: int
-
-
-def _last_use(layers: Sequence[Layer], root: Sequence[int]) -> list[int]:
-    """For each storage the layer after which nobody holds it any more."""
-    containers = _containers(layers)
-    dies = list(range(len(layers)))
-    for i, layer in enumerate(layers):
-        for j in layer.inputs:
-            # The container that takes an image from outside is called with it, and so holds it until it returns.
-            until = next((span.last for span in containers[i] if span.first > j), i)
-            dies[root[j]] = max(dies[root[j]], until, i)
-    dies[root[-1]] = len(layers) - 1
-    return dies
-
-
-def _containers(layers: Sequence[Layer]) -> list[list[_Span]]:
-    """For each layer the containers that it stands in, outermost first: runs of layers that share the path so far."""
-    paths: list[list[str]] = [[] if isinstance(layer.op, Input) else layer.name.split(".")[:-1] for layer in layers]
-    starts: list[list[int]] = []
-    for i, path in enumerate(paths):
-        before = paths[i - 1] if i else []
-        same = 0
-        while same < min(len(path), len(before)) and path[same] == before[same]:
-            same += 1
-        starts.append([*(starts[i - 1][:same] if i else []), *[i] * (len(path) - same)])
-    ends = {(start, depth): i for i, begun in enumerate(starts) for depth, start in enumerate(begun)}
-    return [[_Span(start, ends[start, depth]) for depth, start in enumerate(begun)] for begun in starts]
+    return peak, sum(saved_by_layer(layers, batch, number))
 
 
 def _megabytes(number: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.arch import doors
 from cnnlab.arch.architecture import MOST_PIXELS, check_block
 from cnnlab.arch.cost import Cost
 from cnnlab.arch.graph import Graph, Image, Norm, image
@@ -93,6 +94,4 @@ class Network:
         return paper_table(self)
 
     def _repr_html_(self) -> str:
-        from cnnlab.arch.table import paper_frame
-
-        return f"<p>{self.name}</p>" + paper_frame(self).to_html(index=False)
+        return doors.html(self)

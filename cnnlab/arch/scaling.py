@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from cnnlab.arch.architecture import MOST_PIXELS, Architecture, Stage
 from cnnlab.arch.network import Network
 from cnnlab.arch.rounding import round_depth, round_width
-from cnnlab.arch.whole import Real, Whole, check_real, check_whole, is_array, text
+from cnnlab.arch.whole import Real, Whole, at_least, check_real, check_whole, floor, is_array, text
 
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 """The coefficients that Tan and Le 2019 found for EfficientNet by a small grid search (section 3.3)."""
@@ -18,6 +19,8 @@ ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 MOST_TIMES = 50
 """The largest multiplier: beyond it the cost of a large network no longer fits 64 bits."""
 
+Rule: TypeAlias = Callable[[Whole], Whole]
+"""From a depth or width to the scaled one."""
 
 Scalable = TypeVar("Scalable", bound=Architecture | Network)
 """What comes back is of the kind that went in."""
@@ -64,24 +67,21 @@ def _multiplied(arch: Architecture, d: Real, w: Real, size: Whole) -> Architectu
             f"which rounds to none; width must be from {0.5 / thinnest:g} to {MOST_TIMES}"
         )
 
-    def widths(n: Whole) -> Whole:
-        return round_width(n, w, arch.divisor)
+    found = _rows(arch, lambda n: round_depth(n, d), lambda n: round_width(n, w, arch.divisor))
+    return replace(found, name=_scaled_name(arch, d, w, size), resolution=size)
+
+
+def _rows(arch: Architecture, depths: Rule, widths: Rule) -> Architecture:
+    """The architecture with these rules applied to its depths and widths, where its rows do not fix them."""
 
     def thin(s: Stage) -> Stage:
         return replace(s, width=s.width if "width" in s.fixed else widths(s.width))
 
     def stage(s: Stage) -> Stage:
-        return thin(s if "depth" in s.fixed else replace(s, depth=round_depth(s.depth, d)))
+        return thin(s if "depth" in s.fixed else replace(s, depth=depths(s.depth)))
 
     head = arch.head if arch.head.width is None else replace(arch.head, width=widths(arch.head.width))
-    return replace(
-        arch,
-        name=_scaled_name(arch, d, w, size),
-        stem=thin(arch.stem),
-        stages=tuple(stage(s) for s in arch.stages),
-        head=head,
-        resolution=size,
-    )
+    return replace(arch, stem=thin(arch.stem), stages=tuple(stage(s) for s in arch.stages), head=head)
 
 
 def compound(arch: Scalable, phi: Any, alpha: float = ALPHA, beta: float = BETA, gamma: float = GAMMA) -> Scalable:
@@ -97,6 +97,40 @@ def compound(arch: Scalable, phi: Any, alpha: float = ALPHA, beta: float = BETA,
     """
     depth, width, size = multipliers(phi, alpha, beta, gamma)
     return scaled(arch, depth=depth, width=width, resolution=np.round(arch.resolution * size))
+
+
+def fast(arch: Architecture, times: Any, alpha: float = 0.8) -> Architecture:
+    """Fast scaling (Dollar, Singh and Girshick 2021): about `times` the multiply-adds, most of them from more width.
+
+    alpha is the share of width: width times^(alpha / 2), depth times^((1 - alpha) / 2), resolution
+    times^((1 - alpha) / 4), so that depth width^2 resolution^2 is `times`. The activations, which set the time on a
+    GPU, then grow as times^(1 - alpha / 2), rather than as `times`. alpha 0.8 is the paper's dWr, 1/3 uniform
+    compound scaling, 1 width alone. As in their code (pycls), depths are rounded to the nearest whole number, widths to
+    that of the divisor, pixels to that of 4; options of blocks, such as the number of groups, stay as they are.
+
+    times: a number above 0 and at most 2500, or an array of them. Raises TypeError or ValueError, as a sentence, for
+    others, for an alpha outside 0 to 1, for a resolution that `scaled` refuses, and for a `Network`.
+
+    >>> import cnnlab as cl
+    >>> b0 = cl.architecture("efficientnet_b0")
+    >>> large = fast(b0, 4)
+    >>> large.name, large.resolution, [s.width for s in large.stages]
+    ('efficientnet_b0 fast=4', 240, [24, 40, 72, 136, 192, 336, 560])
+    """
+    if not isinstance(arch, Architecture):
+        raise TypeError(f"{getattr(arch, 'name', repr(arch))}: it must be an Architecture, whose rows can be scaled")
+    times = check_real("times", times, above=0, most=MOST_TIMES**2)
+    share = check_real("alpha", alpha, least=0, most=1)
+    d, w, r = (np.round(times**power, 9) for power in ((1 - share) / 2, share / 2, (1 - share) / 4))
+    size = check_whole("resolution", _nearest(arch.resolution * r, 4), most=MOST_PIXELS)
+    found = _rows(arch, lambda n: _nearest(n * d, 1), lambda n: _nearest(n * w, arch.divisor))
+    name = arch.name if is_array(times) else f"{arch.name} fast={times:g}"
+    return replace(found, name=name, resolution=size)
+
+
+def _nearest(exact: Real, step: int) -> Whole:
+    """The nearest multiple of the step, at least one; halves to the even one."""
+    return at_least(floor(np.round(exact / step)), 1) * step
 
 
 def multipliers(phi: Any, alpha: float = ALPHA, beta: float = BETA, gamma: float = GAMMA) -> tuple[Real, Real, Real]:

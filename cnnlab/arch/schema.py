@@ -223,7 +223,7 @@ TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 def _checked(place: str, field: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        words = {str: "a text", list: "a list", dict: "an object"}[kind]
+        words = "a text" if kind is str else "a list" if kind is list else "an object"
         raise ValueError(f"{place}: {field}={value!r}: it must be {words}")
     return value
 

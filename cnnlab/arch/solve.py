@@ -175,7 +175,4 @@ def _least(budgets: Mapping[str, float], spent: Spent, tried: Settings, knob: st
     """The least that can be reached of each budget, and where."""
     where = {what: int(np.argmin(spent[what])) for what in budgets}
     parts = [f"{what}={spent[what][i]:,} (at {knob}={tried[i]:g})" for what, i in where.items()]
-    alone = all(spent[what][i] <= budgets[what] for what, i in where.items())
-    return f"the least reachable is {', '.join(parts)}" + (
-        "; each is reached, but not all at one setting" if alone else ""
-    )
+    return f"the least reachable is {', '.join(parts)}"

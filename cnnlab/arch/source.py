@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from cnnlab.arch import layers as ops
@@ -19,8 +20,8 @@ from cnnlab.arch.source_parts import Leaf, Part, Step, tree
 from cnnlab.arch.storage import overwriting
 
 WIDTH = 120
-CALL = 100
-"""Columns of a call in `__init__` before its arguments get a line each."""
+SHORT = 60
+"""Characters of what may stand in a comprehension."""
 
 
 def to_pytorch(graph: Graph) -> str:
@@ -45,8 +46,12 @@ def to_pytorch(graph: Graph) -> str:
     root = tree(graph)
     try:
         return _Writer(graph, root, merge=True).file()
-    except RecursionError:  # two kinds that stand within each other, because blocks with options are one kind
+    except _NotSo:
         return _Writer(graph, root, merge=False).file()
+
+
+class _NotSo(Exception):
+    """Blocks with options, or of any number of layers, cannot be one kind here: each form needs a class of its own."""
 
 
 class _Writer:
@@ -55,7 +60,7 @@ class _Writer:
     def __init__(self, graph: Graph, root: Part, *, merge: bool) -> None:
         self.graph, self.layers, self.root = graph, graph.layers, root
         self.inplace = overwriting(graph.layers)
-        self.forms = Forms(graph.layers, self.made, root)
+        self.forms = Forms(graph.layers, self.made, root, loops=merge)
         self.kinds = self.forms.kinds(merge)
         self.numbers: dict[int, Numbers] = {}
         self.flags: dict[int, list[tuple[Optional, str, bool]]] = {}
@@ -94,7 +99,7 @@ class _Writer:
         if id(kind) in self.numbers:
             return
         if id(kind) in within:
-            raise RecursionError
+            raise _NotSo
         for part in kind.parts:
             for child in self.children(part):
                 self.write(self.kinds[id(child)], (*within, id(kind)))
@@ -122,19 +127,34 @@ class _Writer:
         slots = []
         for a in self.numbers[id(kind)].arguments:
             value = a.values.get(at, a.default)
-            slots.append(Slot(a.name, a.role, value, a.default if a.role != "channels" else None))
-            if a.role != "channels" and a.default is None:
-                slots[-1] = Slot(a.name, a.role, value, Literal("always"))
+            named = a.role != "channels" or a.default is not None
+            slots.append(
+                Slot(a.name, a.role, value, (Literal("") if a.default is None else a.default) if named else None)
+            )
         return Made(self.names[id(kind)], tuple(slots))
 
     def slots(self, part: Part, path: Key = ()) -> Iterator[tuple[Key, Slot]]:
         """Every number in this container, down to the containers that have a class."""
+        if id(part) in self.forms.dense:
+            yield from self.progression(part)
+            return
         for step in part.steps:
             here = (*path, step.attribute)
             if isinstance(step, Part) and id(step) not in self.kinds:
                 yield from self.slots(step, here)
                 continue
             yield from (((*here, slot.name), slot) for slot in self.made(step).slots)
+
+    def progression(self, part: Part) -> Iterator[tuple[Key, Slot]]:
+        """The numbers of a dense block: how many layers, and each number of the first with its step to the next."""
+        prefix, layers = self.forms.dense[id(part)], part.steps[:-1]
+        yield (prefix, "layers"), Slot("layers", "layers", len(layers))
+        for first, *others in zip(*(self.made(layer).slots for layer in layers), strict=True):
+            more = others[0].value - first.value if type(first.value) is int else 0
+            if any(other.value != first.value + more * n for n, other in enumerate(others, 1)):
+                raise _NotSo
+            yield (prefix, first.name), first
+            yield (prefix, f"{first.name} more"), Slot("more", "more", more)
 
     def solve(self, kind: Kind) -> None:
         """The arguments of a kind's constructor."""
@@ -146,22 +166,29 @@ class _Writer:
                 values.setdefault(key, {})
                 if n:
                     values[key][n - 1] = slot.value
+        for key in values:
+            if roles[key] == "rate":  # a block without stochastic depth has it at rate 0
+                values[key] |= {n: values[key].get(n, 0.0) for n in range(len(kind.parts))}
         columns = [Column(key, roles[key], found) for key, found in values.items()]
         ends = [
-            {n: self.channels(ends) for n, ends in enumerate(sides)}
-            for sides in ([p.takes for p in kind.parts], [p.gives for p in kind.parts])
+            {n: self.channels(images) for n, images in enumerate(sides)}
+            for sides in ([self.entry(p) for p in kind.parts], [p.gives for p in kind.parts])
         ]
         taken = {name for name in (step.attribute for step in kind.full.steps) if name in ("torch", "nn")}
         solved = numbers(columns, ends[0], ends[1], taken)
         self.flags[id(kind)] = [self.flag(kind, option, solved, ends) for option in kind.options]
         self.numbers[id(kind)] = solved
 
+    def entry(self, part: Part) -> tuple[int, ...]:
+        """What a container takes; what it concatenates first of all, if it takes any number."""
+        return next(step.gives for step in part.steps if step.takes == part.takes) if part.star else part.takes
+
     def channels(self, images: tuple[int, ...]) -> int | None:
         return int(self.layers[images[0]].channels) if len(images) == 1 else None
 
     def flag(self, kind: Kind, option: Optional, solved: Numbers, ends: list[Any]) -> tuple[Optional, str, bool]:
         """When a block has an option: a condition on its arguments, or an argument of its own (then True)."""
-        has = {n: any(s.attribute == option.names[0] for s in part.steps) for n, part in enumerate(kind.parts)}
+        has = {n: any(s.attribute == option.result for s in part.steps) for n, part in enumerate(kind.parts)}
         by_name = {a.name: a for a in solved.arguments}
         stride = [
             a for a in solved.arguments if a.role == "stride" and a.name == "stride" and len(a.values) == len(has)
@@ -178,6 +205,7 @@ class _Writer:
             if all(holds[n] != has[n] for n in has):
                 return option, text.replace("!=", "==").replace(" or ", " and "), False
         name = "residual" if self.adds(kind.full, option) else option.names[0]
+        name = name if self.alone(kind, option) or name == "residual" else f"with_{name}"
         name = name if name.isidentifier() else "option"
         name = unique(name, {*by_name, *(s.attribute for s in kind.full.steps if s.attribute != option.names[0])})
         solved.arguments.append(Argument(name, "flag", has, False))
@@ -191,13 +219,18 @@ class _Writer:
 
     def text(self, kind: Kind) -> str:
         """A class."""
+        if id(kind.full) in self.forms.dense:
+            return self.loop(kind)
         solved, full = self.numbers[id(kind)], kind.full
         arguments = "".join(f", {a}" for a in solved.arguments)
-        lines = [f"class {self.names[id(kind)]}(nn.Module):"]
-        lines += wrap(f"def __init__(self{arguments}) -> None:", 4, WIDTH)
-        lines.append(f"{' ' * 8}super().__init__()")
-        for name, text in solved.named:
-            lines.append(f"{' ' * 8}{name} = {text}")
+        signature = wrap(f"def __init__(self{arguments}) -> None:", 4)
+        named = [f"        {name} = {text}" for name, text in solved.named]
+        if self.forms.inlined(full) and full is not self.root and not kind.options:
+            sequence = self.sequential(kind, full, ())
+            if "OrderedDict" not in sequence:
+                call = wrap(f"super().__init__{sequence.removeprefix('nn.Sequential')}", 8)
+                return "\n".join([f"class {self.names[id(kind)]}(nn.Sequential):", *signature, *named, *call]) + "\n"
+        lines = [f"class {self.names[id(kind)]}(nn.Module):", *signature, "        super().__init__()", *named]
         lines += self.init(kind)
         whole = [(o, self.alone(kind, o)) for o, _, _ in self.flags[id(kind)]]
         optional = [(o, f"self.{self.switch(kind, o)}") for o, single in whole if not single]
@@ -207,8 +240,28 @@ class _Writer:
         if len(full.gives) > 1:
             lines[-1] = f"    def forward(self, {header}) -> tuple[{', '.join(['Tensor'] * len(full.gives))}]:"
         for line in body:
-            lines += wrap(line, 8, WIDTH)
+            lines += wrap(line, 8)
         return "\n".join(lines) + "\n"
+
+    def loop(self, kind: Kind) -> str:
+        """The class of a dense block."""
+        solved, prefix = self.numbers[id(kind)], self.forms.dense[id(kind.full)]
+        inner = self.made(kind.full.steps[0])
+        texts = dict(solved.texts)
+        for slot in inner.slots:
+            more = texts[(prefix, f"{slot.name} more")]
+            texts[(prefix, slot.name)] += "" if more == "0" else f" + {more} * i"
+        made = f"{inner.callee}({', '.join(arguments(inner, (prefix,), texts))})"
+        signature = "".join(f", {a}" for a in solved.arguments)
+        return (
+            f"class {self.names[id(kind)]}(nn.Module):\n"
+            f"    def __init__(self{signature}) -> None:\n        super().__init__()\n"
+            f"        for i in range({texts[(prefix, 'layers')]}):\n"
+            f'            self.add_module(f"{prefix}{{i + 1}}", {made})\n\n'
+            "    def forward(self, x: Tensor) -> Tensor:\n        features = [x]\n"
+            "        for layer in self.children():\n            features.append(layer(*features))\n"
+            "        return torch.cat(features, 1)\n"
+        )
 
     def alone(self, kind: Kind, option: Optional) -> bool:
         """Whether an option is one submodule, so that nn.Identity can stand in its place."""
@@ -231,7 +284,11 @@ class _Writer:
         for o, text, _ in self.flags[id(kind)]:
             if not self.alone(kind, o):
                 lines.append(f"        self.{self.switch(kind, o)} = {text}")
+        holders = self.holders(kind)
         for step in kind.full.steps:
+            path = step.attribute.split(".")
+            within = [".".join(path[: n + 1]) for n in range(len(path) - 1)]
+            lines += [f"        {holders.pop(holder)}" for holder in within if holder in holders]
             name = self.called(kind, step)
             if name in done or (isinstance(step, Leaf) and not self.made(step).callee):
                 continue
@@ -244,7 +301,7 @@ class _Writer:
                 lines += [f"        if self.{self.switch(kind, option)}:", *self.assigned(name, step, made, 12)]
             else:
                 ternary = f"        {name} = {made} if {condition} else nn.Identity()"
-                if len(ternary) <= CALL:
+                if len(ternary) <= WIDTH:
                     lines.append(ternary)
                 else:
                     lines += [f"        {name} = nn.Identity()", f"        if {condition}:"]
@@ -257,27 +314,64 @@ class _Writer:
         return isinstance(step, Leaf) and not isinstance(self.layers[step.gives[0]].op, kinds)
 
     def assigned(self, name: str, step: Step, made: str, indent: int) -> list[str]:
-        if name.startswith("self.get_submodule("):
-            return wrap(f'self.add_module("{step.attribute}", {made})', indent, CALL)
-        return wrap(f"{name} = {made}", indent, CALL)
+        holder, _, last = step.attribute.rpartition(".")
+        if name.endswith("]"):
+            return wrap(f"self.{holder}.append({made})", indent)
+        if name.startswith("self.get_"):
+            owner = f'self.get_submodule("{holder}")' if holder else "self"
+            add = "register_parameter" if isinstance(self.op(step), ops.LayerScale) else "add_module"
+            return wrap(f'{owner}.{add}("{last}", {made})', indent)
+        return wrap(f"{name} = {made}", indent)
+
+    def holders(self, kind: Kind) -> dict[str, str]:
+        """Containers that are opened, so that their parts are called one by one -> the line that makes each."""
+        steps = [step for step in kind.full.steps if isinstance(step, Part) or self.made(step).callee]
+        steps = [step for step in steps if not isinstance(self.op(step), ops.Act)]
+        found: dict[str, str] = {}
+        for step in steps:
+            path = step.attribute.split(".")[:-1]
+            for holder in (".".join(path[: n + 1]) for n in range(len(path))):
+                if any(other.attribute == holder for other in steps) or holder in found:
+                    continue
+                inside = [other.attribute.removeprefix(f"{holder}.") for other in steps]
+                inside = [rest for rest, other in zip(inside, steps, strict=True) if rest != other.attribute]
+                scales = any(isinstance(self.op(other), ops.LayerScale) for other in steps)
+                numbered = not scales and inside == [str(n) for n in range(len(inside))] and holder.isidentifier()
+                name = "ModuleList" if numbered else "Module"
+                outer, _, last = holder.rpartition(".")
+                plain = all(part.isidentifier() and not keyword.iskeyword(part) for part in holder.split("."))
+                owner = f'self.get_submodule("{outer}")' if outer else "self"
+                found[holder] = (
+                    f"self.{holder} = nn.{name}()" if plain else f'{owner}.add_module("{last}", nn.{name}())'
+                )
+        return found
 
     def called(self, kind: Kind, step: Step) -> str:
         """How `forward` calls a step's submodule. Activations of one kind are one submodule: they hold nothing."""
-        if isinstance(step, Leaf) and isinstance(self.layers[step.gives[0]].op, ops.Act):
+        steps = kind.full.steps
+        if isinstance(self.op(step), ops.Act):
+            acts = {s.attribute: s for s in steps if isinstance(self.op(s), ops.Act)}
             texts = self.numbers[id(kind)].texts
             act = texts[(step.attribute, "act")]
-            others = {s.attribute for s in kind.full.steps if not self.is_act(s)}
+            callees = {self.made(s).callee for s in acts.values() if texts[(s.attribute, "act")] == act}
             name = act.removeprefix("nn.").lower()
-            plain = "" if self.made(step).callee == "inplace" or name in ("gelu", "sigmoid", "tanh") else "_"
-            same = {
-                self.made(s).callee for s in kind.full.steps if self.is_act(s) and texts[(s.attribute, "act")] == act
-            }
-            name = name if len(same) == 1 else name + plain
-            return f"self.{name}" if name not in others else f"self.{name}_act"
-        return reference(step.attribute)
+            name += "_" if len(callees) > 1 and self.made(step).callee != "inplace" else ""
+            return f"self.{unique(name, {s.attribute for s in steps if s.attribute not in acts})}"
+        for op, name in ((ops.Shuffle, "shuffle"), (ops.AdaptivePool, "pool")):
+            alike = [s for s in steps if isinstance(self.op(s), op)]
+            called = alike == [step] and self.layers[step.gives[0]].called
+            if called and all(s.attribute != name for s in steps):
+                return f"self.{name}"
+        holder, _, last = step.attribute.rpartition(".")
+        numbered = last.isdigit() and "ModuleList" in self.holders(kind).get(holder, "")
+        if numbered:
+            return f"self.{holder}[{last}]"
+        text = reference(step.attribute)
+        return text.replace("get_submodule", "get_parameter") if isinstance(self.op(step), ops.LayerScale) else text
 
-    def is_act(self, step: Step) -> bool:
-        return isinstance(step, Leaf) and isinstance(self.layers[step.gives[0]].op, ops.Act)
+    def op(self, step: Step) -> ops.Op | None:
+        """What a leaf does; None for a container."""
+        return self.layers[step.gives[0]].op if isinstance(step, Leaf) else None
 
     def one(self, kind: Kind, step: Step, path: Key) -> str:
         """The expression that makes a step."""
@@ -313,11 +407,12 @@ class _Writer:
             items = [f"{name}={text}" for name, text in zip(names, made, strict=True)]
             return f"nn.Sequential(OrderedDict({', '.join(items)}))"
         items = [f'("{name}", {text})' for name, text in zip(names, made, strict=True)]
-        return f"nn.Sequential(OrderedDict(({', '.join(items)},)))"
+        return f"nn.Sequential(OrderedDict(({', '.join(items)}{',' * (len(items) == 1)})))"
 
 
 def reference(attribute: str) -> str:
-    plain = attribute.isidentifier() and not keyword.iskeyword(attribute)
+    """How a class calls its submodule of this name, which may be a path."""
+    plain = all(part.isidentifier() and not keyword.iskeyword(part) for part in attribute.split("."))
     return f"self.{attribute}" if plain else f'self.get_submodule("{attribute}")'
 
 
@@ -332,37 +427,62 @@ def arguments(made: Made, path: Key, texts: dict[Key, str]) -> Iterator[str]:
 
 
 def runs(texts: list[str]) -> Iterator[str]:
-    """The texts, with three or more equal ones in a row as a comprehension."""
+    """The texts; three or more equal ones in a row, or four whose one number grows evenly, as a comprehension."""
     n = 0
     while n < len(texts):
         m = n
         while m < len(texts) and texts[m] == texts[n]:
             m += 1
-        if m - n >= 3 and texts[n] != "nn.Identity()":
+        growing, pattern = _growing(texts[n:])
+        if m - n >= 3 and texts[n] != "nn.Identity()" and len(texts[n]) <= SHORT:
             yield f"*[{texts[n]} for _ in range({m - n})]"
+        elif growing >= 4 and len(pattern) <= SHORT:
+            yield f"*[{pattern} for i in range({growing})]"
+            m = n + growing
         else:
             yield from texts[n:m]
         n = m
 
 
-def wrap(line: str, indent: int, limit: int) -> list[str]:
-    """A line of code as lines of at most `limit` columns: what stands between brackets gets a line for each item."""
-    if indent + len(line) <= limit or "(" not in line:
+def _growing(texts: list[str]) -> tuple[int, str]:
+    """How many of the texts, from the first, differ only in one number that grows evenly, and their pattern in i."""
+    pieces = [re.split(r"(?<![\w.])(\d+)(?![\w.])", text) for text in texts[:2]]
+    if len(pieces) < 2 or len(pieces[0]) != len(pieces[1]):
+        return 0, ""
+    places = [k for k, (a, b) in enumerate(zip(*pieces, strict=True)) if a != b]
+    if len(places) != 1 or places[0] % 2 == 0:
+        return 0, ""
+    at, (first, second) = places[0], (piece[places[0]] for piece in pieces)
+    more, count = int(second) - int(first), 0
+    head, tail = "".join(pieces[0][:at]), "".join(pieces[0][at + 1 :])
+    while more > 0 and count < len(texts) and texts[count] == f"{head}{int(first) + more * count}{tail}":
+        count += 1
+    return count, f"{head}{first} + {more} * i{tail}"
+
+
+def wrap(line: str, indent: int) -> list[str]:
+    """A line of code as lines that fit: what stands in its last brackets gets a line for each item."""
+    start, items, end = _brackets(line)
+    if indent + len(line) <= WIDTH or not items:
         return [" " * indent + line]
-    start = line.index("(")
-    items, depth, item, end = [], 0, "", start
-    for end in range(start, len(line)):
-        character = line[end]
-        depth += (character in "([") - (character in ")]")
-        if depth == 0:
-            break
-        if character == "," and depth == 1:
-            items.append(item.strip())
-            item = ""
-        elif end > start:
-            item += character
-    items = [text for text in (*items, item.strip()) if text]
-    if not items:
-        return [" " * indent + line]
-    inner = [wrapped for text in items for wrapped in wrap(f"{text},", indent + 4, limit)]
+    inner = [wrapped for text in items for wrapped in wrap(f"{text},", indent + 4)]
     return [" " * indent + line[: start + 1], *inner, " " * indent + line[end:]]
+
+
+def _brackets(line: str) -> tuple[int, list[str], int]:
+    """Where the last brackets of a line that stand in no others open, what they hold, and where they close."""
+    start, end, depth = 0, 0, 0
+    commas: list[int] = []
+    for at, character in enumerate(line):
+        if character in "([":
+            if depth == 0:
+                start, commas = at, [at]
+            depth += 1
+        elif character in ")]":
+            depth -= 1
+            end = at if depth == 0 else end
+        elif character == "," and depth == 1:
+            commas.append(at)
+    commas.append(end)
+    items = [line[a + 1 : b].strip() for a, b in pairwise(commas)]
+    return start, [item for item in items if item], end

@@ -58,12 +58,14 @@ class Forward:
         variables = ["x"] if len(takes) == 1 else [f"x{n}" for n in range(len(takes))]
         for name, variable in zip(takes, variables, strict=True):
             self.held[name] = Held(variable, reads=(name,), variable=True)
+        header = "*features: Tensor" if self.part.star else ", ".join(f"{v}: Tensor" for v in variables)
+        if not self.part.gives:  # nobody calls it: it is there for its parameters
+            return header, ["raise NotImplementedError"]
         for step in self.part.steps:
             if any(self.left[name] for name in outputs(step)):
                 self.step(step, call(step))
         given = [self.held[self.names[i]].text for i in self.part.gives]
         self.lines.append(f"return {', '.join(given)}")
-        header = "*features: Tensor" if self.part.star else ", ".join(f"{v}: Tensor" for v in variables)
         return header, self.lines
 
     def step(self, step: Step, name: str) -> None:

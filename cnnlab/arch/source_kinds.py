@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from cnnlab.arch import layers as ops
 from cnnlab.arch.graph import Layer
 from cnnlab.arch.source_layers import Made, operation
-from cnnlab.arch.source_parts import Leaf, Part, Step, is_chain
+from cnnlab.arch.source_parts import Leaf, Part, Step, dense_prefix, is_chain
 
 Form: TypeAlias = tuple[Any, ...]
 """A container without its numbers: (star, images taken, steps, names of what is given)."""
@@ -49,22 +50,31 @@ def references(part: Part) -> dict[int, str]:
 class Forms:
     """The form of each container, and the kinds that follow from them."""
 
-    def __init__(self, layers: Sequence[Layer], make: Callable[[Leaf], Made], root: Part) -> None:
+    def __init__(self, layers: Sequence[Layer], make: Callable[[Leaf], Made], root: Part, *, loops: bool) -> None:
         self.layers, self.make, self.root = layers, make, root
         self.forms: dict[int, Form] = {}
         self.all: dict[Form, list[Part]] = defaultdict(list)
+        self.depths: dict[Form, set[int]] = defaultdict(set)
+        self.dense: dict[int, str] = {}
+        self.loops = loops
         self.read(root)
 
-    def read(self, part: Part) -> Form:
+    def read(self, part: Part, depth: int = 0) -> Form:
         """The form of this container; those within are read too."""
         names = references(part)
-        steps = []
+        steps: list[Any] = []
         for step in part.steps:
-            what = self.read(step) if isinstance(step, Part) else self.leaf(step)
-            takes = ("*",) if isinstance(step, Leaf) and part.star and step.takes == part.takes else step.takes
-            steps.append((step.attribute, what, tuple(names.get(i, "*") if i != "*" else i for i in takes)))
+            what = self.read(step, depth + 1) if isinstance(step, Part) else self.leaf(step)
+            whole = isinstance(step, Leaf) and part.star and step.takes == part.takes
+            steps.append((step.attribute, what, ("*",) if whole else tuple(names[i] for i in step.takes)))
+        prefix = dense_prefix(self.layers, part) if self.loops else ""
+        inner = {self.forms[id(step)] for step in part.steps[:-1] if isinstance(step, Part)} if prefix else set()
+        if len(inner) == 1:  # a dense block: of one kind with others, however many layers it has
+            self.dense[id(part)] = prefix
+            steps, names = [(prefix, *inner, ())], {i: "dense" for i in part.gives}
         form = (part.star, 1 if part.star else len(part.takes), tuple(steps), tuple(names[i] for i in part.gives))
         self.forms[id(part)] = form
+        self.depths[form].add(depth)
         self.all[form].append(part)
         return form
 
@@ -85,11 +95,13 @@ class Forms:
                 continue
             found[form] = kind = Kind(part, list(self.all[form]))
             for smaller, option in _smaller(form, self.all) if merge and form[:2] == (False, 1) else ():
-                if smaller in found or self.root in self.all[smaller] or not self.fits(option, kind):
+                beside = self.depths[form] & self.depths[smaller] and self.root not in self.all[smaller]
+                if smaller in found or not beside or not self.fits(option, kind):
                     continue
                 found[smaller] = kind
                 kind.parts += self.all[smaller]
-                kind.options += (option,) if option not in kind.options else ()
+                if option not in kind.options and self.drops(part, option) is None:
+                    kind.options += (option,)
         for form, parts in self.all.items():
             if form not in found and self.repeated(form, found):
                 found[form] = Kind(parts[0], list(parts))
@@ -97,8 +109,20 @@ class Forms:
         return {id(part): kind for form, kind in found.items() for part in self.all[form]}
 
     def fits(self, option: Optional, kind: Kind) -> bool:
-        """Whether no other option has a step in common with this one, and its steps make one expression."""
+        """Whether it leaves out no single layer with parameters, and nothing that another option has."""
+        steps = [step for step in kind.full.steps if step.attribute in option.names]
+        learned = (ops.Conv, ops.Linear, ops.BatchNorm, ops.LayerNorm, ops.LayerScale)
+        if any(isinstance(step, Leaf) and isinstance(self.layers[step.gives[0]].op, learned) for step in steps):
+            return False
         return all(option == other or not {*option.names} & {*other.names} for other in kind.options)
+
+    def drops(self, part: Part, option: Optional) -> float | None:
+        """The rate, if all that the option leaves out is stochastic depth: a block without has it at rate 0."""
+        for step in part.steps:
+            if option.names == (step.attribute,) and isinstance(step, Leaf):
+                op = self.layers[step.gives[0]].op
+                return op.rate if isinstance(op, ops.DropPath) else None
+        return None
 
     def repeated(self, form: Form, found: dict[Form, Kind]) -> bool:
         """Whether a chain of layers would otherwise be written out in several places."""

@@ -17,12 +17,18 @@ ROLES = {
 """What a layer is in the name of a chain of them."""
 
 
+SPELLINGS = {"googlenet": "GoogLeNet", "convnext": "ConvNeXt", "vgg": "VGG", "mnasnet": "MNASNet"}
+"""Names whose capitals no rule gives."""
+
+
 def network_name(name: str) -> str:
     """The name of a network as that of a class.
 
     >>> network_name("efficientnet_b0"), network_name("resnet50"), network_name("squeezenet1_1")
     ('EfficientNetB0', 'ResNet50', 'SqueezeNet1_1')
     """
+    for plain, theirs in SPELLINGS.items():
+        name = re.sub(rf"^{plain}", theirs, name)
     name = re.sub(r"net(?=\d|_|$)", "Net", re.sub(r"\W", "_", name))
     name = re.sub(r"(?<=\d)_(?=\d)", "\0", name)
     name = "".join(word[:1].upper() + word[1:] for word in name.split("_")).replace("\0", "_")
@@ -57,6 +63,8 @@ def _structure(inside: list[Layer]) -> str:
             return "SeparableConv" if first else "MBConv" if gate else "InvertedResidual"
     if add and main == [1, 3, 1]:
         return "Bottleneck"
+    if main == [3, 1] and add:
+        return "FusedMBConv"
     if add and main == [3, 3]:
         return "BasicBlock"
     return "PlainBlock" if main == [3, 3] == kernels and len(inside) == 6 else ""
@@ -64,7 +72,7 @@ def _structure(inside: list[Layer]) -> str:
 
 def _path(parts: Sequence[Part]) -> str:
     """What the containers' own names have in common."""
-    stems = {re.split(r"[\d_]", part.attribute)[0] for part in parts}
+    stems = {re.split(r"[^a-zA-Z]", re.sub(r"(\.\d+)+$", "", part.attribute).split(".")[-1])[0] for part in parts}
     stem = stems.pop() if len(stems) == 1 else ""
     stem = {"se": "SqueezeExcite"}.get(stem, stem)
     return "" if len(stem) < 3 or stem in ("branch", "conv", "block", "layer", "stage") else stem[0].upper() + stem[1:]

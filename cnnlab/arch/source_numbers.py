@@ -16,7 +16,15 @@ Values: TypeAlias = Mapping[int, Any]
 
 TYPES = {"act": "type[nn.Module]", "eps": "float", "momentum": "float", "rate": "float", "initial": "float"}
 TYPES |= {"bias": "bool", "ceil": "bool", "flag": "bool"}
-USUAL = {"stride": 1, "dilation": 1, "flag": False, "rate": 0.0, "groups": 1, "bias": True, "ceil": False}
+USUAL: Mapping[str, Any] = {
+    "stride": 1,
+    "dilation": 1,
+    "flag": False,
+    "rate": 0.0,
+    "groups": 1,
+    "bias": True,
+    "ceil": False,
+}
 
 
 class Column(NamedTuple):
@@ -85,7 +93,12 @@ def numbers(columns: Sequence[Column], enters: Values, leaves: Values, taken: se
     chosen.sort(key=lambda a: (a.default is not None, a.role != "channels"))
     result = Numbers(blocks, chosen)
     result.texts = {key: text.format(*(a.name for a in arguments)) for key, (text, arguments) in forms.items()}
-    _share(result, {key for key, (_, arguments) in forms.items() if arguments}, {*taken, *(a.name for a in chosen)})
+    wide = {column.key for column in columns if column.role in ("channels", "groups")}
+    _share(
+        result,
+        {key for key, (_, arguments) in forms.items() if arguments and key in wide},
+        {*taken, *(a.name for a in chosen)},
+    )
     return result
 
 
@@ -129,11 +142,13 @@ def _relations(column: Column, known: Sequence[Argument]) -> Iterator[tuple[str,
 def _name(chosen: Sequence[Argument], made: Sequence[Argument], taken: set[str]) -> None:
     """Names for the new arguments: by role; several widths by the layers that they belong to."""
     widths = [a for a in made if a in chosen and a.role == "channels"]
+    places = [a.name.rpartition("/")[0] for a in widths]
     for argument in made:
         key = argument.name.split("/")
         name = {"rate": "drop", "initial": "scale"}.get(argument.role, argument.role)
         if argument.role == "channels":
-            name = "hidden" if len(widths) == 1 else "_".join(part for part in key[:-1])
+            alone = places.count("/".join(key[:-1])) == 1
+            name = "hidden" if len(widths) == 1 else "_".join(key[:-1] if alone else key)
             name = "".join(c if c.isalnum() else "_" for c in name)
             name = name if name.isidentifier() else f"n{name}"
         argument.name = unique(name, taken)
@@ -144,7 +159,7 @@ def unique(name: str, taken: set[str]) -> str:
     number, free = 1, name
     while free in taken:
         number += 1
-        free = f"{name}{number}"
+        free = f"{name}_{number}" if name[-1].isdigit() else f"{name}{number}"
     taken.add(free)
     return free
 

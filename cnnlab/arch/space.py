@@ -123,7 +123,8 @@ class Space:
         row = check_int("row", row, least=0, most=len(self) - 1)
         at = [row] * 3 if self.paired else np.unravel_index(row, [getattr(self, knob).size for knob in STEPS])
         values = {knob: getattr(self, knob)[i].item() for knob, i in zip(STEPS, at, strict=True)}
-        return scaled(self.base, **values)
+        found: Architecture = scaled(self.base, **values)
+        return found
 
     def _knobs(self, base: Architecture) -> dict[str, NDArray[Any]]:
         """The values of phi, if it is given, and of the three knobs: arrays of one dimension."""

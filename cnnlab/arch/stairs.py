@@ -22,6 +22,10 @@ DIGITS = 6
 """Significant digits of a setting: as many as the name of a scaled architecture tells."""
 
 
+FEW = 100
+"""So many values are looked at as they are: finding the stairs takes longer."""
+
+
 def turned(arch: Architecture, knob: str, value: Any) -> Architecture:
     """The architecture with one of `KNOBS` at this value (or these), and the others as they are."""
     match knob:
@@ -44,7 +48,7 @@ def limits(arch: Architecture, knob: str) -> tuple[float, float]:
     (0.03125, 50.0)
     """
     deepest = max(int(s.depth) for s in arch.stages)
-    thinnest = min(int(s.width) for s in (arch.stem, *arch.stages))
+    thinnest = min((int(s.width) for s in (arch.stem, *arch.stages) if "width" not in s.fixed), default=1)
     match knob:
         case "depth":
             return 0.5 / deepest, float(MOST_TIMES)
@@ -80,9 +84,12 @@ def settings(arch: Architecture, knob: str) -> Settings:
 def stairs(arch: Architecture, knob: str, values: Any) -> tuple[NDArray[np.intp], Settings]:
     """For each value of the depth or the width the stair that it stands on, and one value for each stair.
 
-    Exact to the last bit: two values on one stair make the same network.
+    Exact to the last bit: two values on one stair make the same network. Of few values each is a stair of its own.
     """
     values = np.asarray(values, dtype=np.float64)
+    if values.size <= FEW:
+        firsts, place = np.unique(values, return_inverse=True)
+        return place, firsts
     least, most = float(values.min()), float(values.max())
     inner = edges(lambda value: _shape(turned(arch, knob, value), value.size), least, most)
     return np.searchsorted(inner, values, side="right"), np.concatenate([[least], inner])

@@ -9,7 +9,7 @@ statistics of a norm in float32. Workspace inside an operation (of a convolution
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from cnnlab.arch.layers import (
     ACTIVATIONS,
@@ -77,31 +77,41 @@ def overwriting(layers: Sequence[Layer]) -> frozenset[int]:
     )
 
 
-def pixels_first(layers: Sequence[Layer]) -> list[bool]:
-    """For each layer whether its output lies in memory pixel by pixel (channels_last) rather than channel by channel.
+Layout: TypeAlias = Literal["channels", "pixels", "part"]
+"""How an image lies in memory: channel by channel (or flat), pixel by pixel (channels_last), or so with gaps."""
 
-    Layers that work on the channels of each pixel leave it so, and what follows keeps the layout of its first input.
+
+def layouts(layers: Sequence[Layer], *, training: bool) -> list[Layout]:
+    """How each layer's output lies in memory, when the input lies channel by channel.
+
+    Layers that work on the channels of each pixel leave it pixel by pixel, and what follows keeps the layout of its
+    first input; a slice of such an image has gaps, which the next new image closes.
     """
-    found: list[bool] = []
+    found: list[Layout] = []
     for layer in layers:
-        if layer.size is None or not layer.inputs:
-            found.append(False)
-        elif isinstance(layer.op, Concat):
-            found.append(all(found[j] for j in layer.inputs))
+        before = [found[j] for j in layer.inputs]
+        if layer.size is None or not before:
+            found.append("channels")
+        elif isinstance(layer.op, (LayerNorm, Linear)):
+            found.append("pixels")
+        elif before[0] == "channels" or (isinstance(layer.op, Concat) and "channels" in before):
+            found.append("channels")
+        elif isinstance(layer.op, Slice) and some(layer.channels != layers[layer.inputs[0]].channels):
+            found.append("part")
         else:
-            per_pixel = isinstance(layer.op, (LayerNorm, Linear))
-            found.append(per_pixel or found[layer.inputs[0]])
+            seen = is_view(layer, layers[layer.inputs[0]], before[0], training=training)
+            found.append(before[0] if seen else "pixels")
     return found
 
 
-def is_view(layer: Layer, x: Layer, *, x_first: bool, training: bool) -> bool:
-    """Whether a layer's output lies in the storage of its input x (x_first: which lies pixel by pixel).
+def is_view(layer: Layer, x: Layer, layout: Layout, *, training: bool) -> bool:
+    """Whether a layer's output lies in the storage of its input x, which has this layout.
 
     Raises ValueError for an operation that is not known here.
     """
     match layer.op:
         case Flatten():
-            return not (x_first and x.size is not None and some(x.size != 1))
+            return layout == "channels" or x.size is None or not some(x.size != 1)
         case Unflatten() | Slice():
             return True
         case Dropout(rate):
@@ -120,7 +130,7 @@ def unknown(layer: Layer) -> str:
     return f"{layer.name}: what {type(layer.op).__name__} keeps in memory is not known; write its rule in storage.py"
 
 
-def temporary(layer: Layer, x: Layer, *, x_first: bool, batch: int, number: int) -> Whole:
+def temporary(layer: Layer, x: Layer, layout: Layout, *, batch: int, number: int) -> Whole:
     """Bytes that exist beside input and output while the layer runs, and are put out by one of its operations."""
     match layer.op:
         case MaxPool():  # the places are computed even where nobody wants them
@@ -129,9 +139,9 @@ def temporary(layer: Layer, x: Layer, *, x_first: bool, batch: int, number: int)
             return 2 * batch * number * square(layer)
         case Affine(scale, shift) if scale != 1 and shift != 0:
             return batch * number * (layer.channels * square(layer))
-        case Linear(_, bias) if x.size is not None and not x_first:
-            # First a copy, pixel by pixel; then, where there is a bias, the sum with it.
-            copy = x.channels * square(x)
+        case Linear(_, bias) if x.size is not None and layout != "pixels":
+            # What does not lie pixel by pixel is copied so first; with gaps it is not, but the bias is added apart.
+            copy = x.channels * square(x) if layout == "channels" else 0
             return batch * number * (at_least(copy, layer.channels * square(layer)) if bias else copy)
     return 0
 
@@ -148,9 +158,9 @@ NOTHING = Kept()
 
 
 def kept(
-    layer: Layer, x: Layer, needs: Sequence[bool], *, x_first: bool, overwrites: bool, batch: int, number: int
+    layer: Layer, x: Layer, layout: Layout, needs: Sequence[bool], *, overwrites: bool, batch: int, number: int
 ) -> Kept:
-    """What autograd keeps of a layer that takes x (and others); parameters and buffers are left out.
+    """What autograd keeps of a layer that takes x, of this layout (and others); no parameters, no buffers.
 
     needs: for each input whether a gradient flows back to it. overwrites: whether the layer overwrites its input.
     batch: images. number: bytes per number. Raises ValueError for an operation that is not known here.
@@ -159,7 +169,8 @@ def kept(
     match layer.op:
         case Conv() | LayerScale():
             return Kept((0,))
-        case Linear() if x.size is not None and not x_first:  # keeps the copy that it makes of each pixel's channels
+        case Linear() if x.size is not None and layout == "channels":
+            # keeps the copy that it makes of each pixel's channels
             return Kept(further=batch * number * (x.channels * square(x)))
         case Linear():
             return Kept((0,))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.arch.cost import layer_cost
 from cnnlab.arch.layers import (
     Act,
     AdaptivePool,
+    Affine,
     AvgPool,
     Conv,
     Dropout,
@@ -17,27 +19,31 @@ from cnnlab.arch.layers import (
     Linear,
     MaxPool,
     Op,
-    Sides,
+    Pad,
+    Shuffle,
     Slice,
 )
+from cnnlab.arch.recipe import recipe, window
+from cnnlab.arch.roles import ROLES, roles
 from cnnlab.arch.whole import is_array, text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cnnlab.arch.architecture import Architecture, Head, Stage
-    from cnnlab.arch.graph import Graph, Layer
+    from cnnlab.arch.graph import Graph
+    from cnnlab.arch.network import Network
 
-LEVELS = ("layer", "block", "stage")
-WORDS = 3  # the columns of `paper_frame` before those of numbers
+LEVELS = ("layer", "block", "stage", "role")
+WORDS = ("stage", "block", "layers")  # the columns of `paper_frame` that are no numbers
 
 
 def table(graph: Graph, by: str = "layer") -> pd.DataFrame:
-    """The cost of one image through each layer, block or stage, in the order they run.
+    """The cost of one image through each layer, block or stage, in the order they run; or by role.
 
-    Columns: the level's name; for layers what each does and its count; channels and size (px) of its output; macs,
-    params and activations of all its occurrences together; share of the macs (0 to 1). The sums of macs, params and
-    activations are those of `graph.cost()`. Raises ValueError for another level.
+    Columns: the level's name; for layers what each does and its count; channels and size (px) of its output, but for
+    roles (see `cnnlab.arch.roles`); macs, params and activations of all its occurrences together; share of the macs
+    (0 to 1). The sums of macs, params and activations are those of `graph.cost()`. Raises ValueError for another level.
 
     >>> import cnnlab as cl
     >>> cl.architecture("resnet18").graph().table(by="stage")[["stage", "size", "macs"]].tail(2)
@@ -49,7 +55,7 @@ def table(graph: Graph, by: str = "layer") -> pd.DataFrame:
 
     if by not in LEVELS:
         raise ValueError(f"by={by!r}: choose one of {', '.join(LEVELS)}")
-    places = {"layer": [layer.name for layer in graph.layers], "block": blocks(graph), "stage": stages(graph)}[by]
+    places = _levels(graph, by)
     rows: dict[str, dict[str, Any]] = {}
     for layer, place in zip(graph.layers, places, strict=True):
         if isinstance(layer.op, Input):
@@ -64,21 +70,31 @@ def table(graph: Graph, by: str = "layer") -> pd.DataFrame:
     order = [
         by,
         *(["operation", "count"] if by == "layer" else []),
-        "channels",
-        "size",
-        "macs",
-        "params",
-        "activations",
+        *(["channels", "size"] if by != "role" else []),
+        *("macs", "params", "activations"),
     ]
-    frame = pd.DataFrame(list(rows.values()), columns=order)
+    present = [role for role in ROLES if role in rows] if by == "role" else list(rows)
+    frame = pd.DataFrame([rows[place] for place in present], columns=order)
     return frame.assign(share=frame["macs"] / frame["macs"].sum())
+
+
+def _levels(graph: Graph, by: str) -> list[str]:
+    match by:
+        case "layer":
+            return [layer.name for layer in graph.layers]
+        case "block":
+            return blocks(graph)
+        case "stage":
+            return stages(graph)
+    return roles(graph, stages(graph))
 
 
 def stages(graph: Graph) -> list[str]:
     """For each layer the stage it belongs to: the first part of its path, where cnnlab drew the graph.
 
     In a traced network: below the one container that holds nearly everything (torchvision's "features"), if there is
-    one; what stands alone before the first stage is the "stem", what stands alone behind it the "head".
+    one; what stands alone before the first stage is the "stem", after the last the "head", and between two stages a
+    part of the one before it.
     """
     return _places(graph, 1)
 
@@ -94,17 +110,13 @@ def _places(graph: Graph, depth: int) -> list[str]:
     most = max(tops.values(), default=0)
     # Nine in ten layers, with parts of their own: only a container holds that much (or the one stage of our own graph).
     skip = most > 0.9 * len(paths) and any(len(path) > 1 for path in paths) and "stage1" not in tops
-    places, begun = [], False
-    for path in paths:
-        inside = len(path) > skip
-        begun = begun or inside
-        places.append(".".join(path[: skip + depth]) if inside else "head" if begun else "stem")
+    inside = [len(path) > skip for path in paths]
+    last = max((i for i, is_inside in enumerate(inside) if is_inside), default=-1)
+    places: list[str] = []
+    for i, path in enumerate(paths):
+        alone = "head" if i > last else places[-1] if any(inside[:i]) else "stem"
+        places.append(".".join(path[: skip + depth]) if inside[i] else alone)
     return places
-
-
-def window(sides: Sides) -> str:
-    """A kernel's height and width, "3x3"."""
-    return f"{sides}x{sides}" if isinstance(sides, int) else "{}x{}".format(*sides)
 
 
 def describe(op: Op) -> str:
@@ -125,17 +137,32 @@ def describe(op: Op) -> str:
         case Dropout() | DropPath():
             return f"{'dropout' if isinstance(op, Dropout) else 'stochastic depth'} {op.rate:g}"
         case Linear():
-            return "linear"
+            return "linear, each pixel" if op.each_pixel else "linear"
+        case Shuffle():
+            return f"shuffle of {op.groups} groups"
+        case Pad():
+            return f"zeros, {op.before} before and {op.after} after"
+        case Affine():
+            return f"times {op.scale:g} plus {op.shift:g}"
         case Slice():
             return f"channels {op.start} to {op.stop}"
         case _:  # "BatchNorm" -> "batch norm"
             return "".join(f" {c.lower()}" if c.isupper() else c for c in type(op).__name__).strip()
 
 
-def paper_frame(arch: Architecture) -> pd.DataFrame:
-    """The rows of the paper's table: each stage with the input it sees, its block, its width and its depth."""
+def paper_frame(arch: Architecture | Network) -> pd.DataFrame:
+    """The rows of the paper's table: each stage with the input it sees, its block, its width and its depth.
+
+    Of a network without rows: each run of like blocks.
+    """
     import pandas as pd
 
+    from cnnlab.arch.architecture import Architecture
+
+    return pd.DataFrame(_rows(arch) if isinstance(arch, Architecture) else _runs(arch.graph(folded=True)))
+
+
+def _rows(arch: Architecture) -> list[dict[str, Any]]:
     graph = arch.graph(folded=True)
     places = blocks(graph)
     by_stage: dict[str, list[int]] = {}
@@ -145,60 +172,54 @@ def paper_frame(arch: Architecture) -> pd.DataFrame:
     rows = []
     parts: list[Stage | Head] = [arch.stem, *arch.stages, arch.head]
     for (name, members), depth, part in zip(by_stage.items(), depths, parts, strict=True):
-        before, last = graph.layers[members[0] - 1], graph.layers[members[-1]]
-        options = " ".join(f"{k}={v}" for k, v in part.options.items())
-        rows.append(
-            {
-                "stage": name,
-                "block": f"{getattr(part.block, '__name__', part.block)} {options}".strip(),
-                "layers": _recipe(graph, [i for i in members if places[i] == places[members[-1]]]),
-                "input": f"{text(before.size)}x{text(before.size)}",
-                "channels": text(last.channels),
-                "depth": text(depth),
-                "stride": getattr(part, "stride", 1),
-            }
-        )
-    return pd.DataFrame(rows)
+        options = " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in part.options.items())
+        words = {
+            "stage": name,
+            "block": f"{getattr(part.block, '__name__', part.block)} {options}".strip(),
+            "layers": recipe(graph.layers, [i for i in members if places[i] == places[members[-1]]]),
+        }
+        rows.append({**words, **_ends(graph, members), "depth": text(depth), "stride": part.stride})
+    return rows
 
 
-def paper_table(arch: Architecture) -> str:
+def _runs(graph: Graph) -> list[dict[str, Any]]:
+    """A row for each run of blocks of one stage that are told in the same words."""
+    places = blocks(graph)
+    told: list[tuple[str, list[str], list[int], dict[str, Any]]] = []  # stage, its blocks, first block's layers, row
+    for block, run in groupby(range(1, len(places)), places.__getitem__):
+        members, (stage, _, part) = list(run), block.partition(".")
+        words = recipe(graph.layers, members)
+        if told and told[-1][0] == stage and told[-1][3]["layers"] == words:
+            told[-1][1].append(part)
+            told[-1][3].update(_ends(graph, [told[-1][2][0], members[-1]]))
+        else:
+            told.append((stage, [part], members, {"layers": words, **_ends(graph, members)}))
+    runs = Counter(stage for stage, *_ in told)
+    names = [stage if runs[stage] == 1 else f"{stage}.{_span(parts)}" for stage, parts, *_ in told]
+    return [{"stage": n, **row, "depth": len(parts)} for n, (_, parts, _, row) in zip(names, told, strict=True)]
+
+
+def _span(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{parts[0]} to {parts[-1]}"
+
+
+def _ends(graph: Graph, members: list[int]) -> dict[str, str]:
+    before, last = graph.layers[members[0] - 1], graph.layers[members[-1]]
+    return {"input": f"{text(before.size)}x{text(before.size)}", "channels": text(last.channels)}
+
+
+def paper_table(arch: Architecture | Network) -> str:
     """`paper_frame` as text, under the network's name and over its cost: words to the left, numbers to the right."""
     frame, cost = paper_frame(arch).astype(str), arch.cost()
     columns = [[name, *frame[name]] for name in frame]
     widths = [max(map(len, column)) for column in columns]
     lines = [
         "  ".join(
-            f"{cell:{'<' if k < WORDS else '>'}{width}}"
-            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+            f"{cell:{'<' if name in WORDS else '>'}{width}}"
+            for name, cell, width in zip(frame, line, widths, strict=True)
         )
         for line in zip(*columns, strict=True)
     ]
     head = f"{arch.name}: {text(arch.resolution)} px, {text(arch.classes)} classes"
     foot = f"{text(cost.macs, ',')} multiply-adds, {text(cost.params, ',')} parameters"
     return "\n".join([head, *lines, foot])
-
-
-def _recipe(graph: Graph, members: list[int]) -> str:
-    """The way through a block as its paper writes it: "1x1 64, 3x3 64, 1x1 256"; "dw" is depthwise, "se 8" a
-    squeeze-excite by way of 8 channels."""
-    words = []
-    for layer in (graph.layers[i] for i in members):
-        parts = layer.name.split(".")
-        match layer.op:
-            case Conv() as op if "shortcut" not in parts:
-                words.append(_conv_word(op, graph.layers[layer.inputs[0]], "se" in parts))
-            case MaxPool() as op:
-                words.append(f"max {op.kernel}x{op.kernel}")
-            case Linear() as op:
-                words.append(f"linear {text(op.width)}")
-    return ", ".join(word for word in words if word)
-
-
-def _conv_word(op: Conv, before: Layer, gate: bool) -> str:
-    if gate:
-        return f"se {text(op.width)}" if isinstance(before.op, AdaptivePool) else ""
-    word = f"{window(op.kernel)} {text(op.width)}"
-    if not is_array(op.groups) and op.groups == 1:
-        return word
-    depthwise = text(op.groups) == text(before.channels)
-    return f"dw {word}" if depthwise else f"{word} in {text(op.groups)} groups"

@@ -55,6 +55,17 @@ def text(number: Any, marks: str = "") -> str:
     return f"{number.min():{marks}}-{number.max():{marks}}" if is_array(number) else f"{number:{marks}}"
 
 
+def short(n: float) -> str:
+    """A number with three digits and k, M or G (decimal).
+
+    >>> short(1_827_141_392), short(48), short(404_000_000)
+    ('1.83 G', '48', '404 M')
+    """
+    size, unit = next(((s, u) for s, u in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if n >= s), (1, ""))
+    x = n / size
+    return f"{x:.{0 if x >= 100 or size == 1 else 1 if x >= 10 else 2}f} {unit}".strip()
+
+
 def check_whole(field: str, value: Any, *, least: int = 1, most: int | None = None) -> Whole:
     """Return `value` as an int or an int64 array, or say which field wants which whole numbers.
 

@@ -22,7 +22,6 @@ def quiet(device: torch.device, threads: int | None = None) -> Iterator[None]:
     """
     before, flushed, collecting = torch.get_num_threads(), flushes_denormals(), gc.isenabled()
     cuda = [device.index or 0] if device.type == "cuda" else []
-    gc.collect()
     with torch.random.fork_rng(devices=cuda), torch.inference_mode():
         try:
             gc.disable()

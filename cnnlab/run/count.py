@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import random
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cnnlab.run.counted import Count, Part, Row
 from cnnlab.run.standin import Change, copied, mapped, on_meta, stand_in, tensors, wrapped
 from cnnlab.run.tally import Tally
+from cnnlab.run.undisturbed import seed, undisturbed
 
 
 def count(module: nn.Module, *inputs: Any, training: bool = False, **kwargs: Any) -> Count:
@@ -23,7 +20,8 @@ def count(module: nn.Module, *inputs: Any, training: bool = False, **kwargs: Any
 
     module: any nn.Module, in the mode it is in (train or eval); inputs and kwargs: what its forward takes. Their
     numbers do not matter, only shapes: torch.empty(1, 3, 224, 224) will do, on any device.
-    training: count the backward pass too: gradients of all parameters that require one, and of inputs that do.
+    training: count the backward pass too: gradients of all parameters that require one, and of inputs that do. The
+    loss and the optimizer are no part of it. (A keyword of the forward's own that is named training cannot be given.)
 
     The run is on the meta device, which does no arithmetic; a module that must see numbers runs on copies of the real
     ones, and `Count.device` and `.note` say so. Either way a stand-in runs, under a fixed seed: the module, its
@@ -44,7 +42,7 @@ def count(module: nn.Module, *inputs: Any, training: bool = False, **kwargs: Any
         )
     while (inner := wrapped(module)) is not None:
         module = inner
-    with _undisturbed(training):
+    with undisturbed(training):
         try:
             return _counted(module, inputs, kwargs, training, on_meta, "")
         except _Failure as failure:
@@ -52,7 +50,7 @@ def count(module: nn.Module, *inputs: Any, training: bool = False, **kwargs: Any
         if any(t.is_meta for t in _state(module)):
             raise first.told("it lives on the meta device, so there are no numbers to fall back on") from first.error
         why = f"meta tensors cannot run it ({_first_line(first.error)}), so copies of the real ones did"
-        _seed()
+        seed()
         try:
             return _counted(module, inputs, kwargs, training, copied, why)
         except _Failure as failure:
@@ -193,35 +191,3 @@ def _images(shapes: tuple[tuple[int, ...], ...], conv_dims: int) -> int:
     first = shapes[0] if shapes else ()
     batched = len(first) == conv_dims if conv_dims else len(first) in (2, 4, 5)
     return first[0] if batched and first[0] else 1
-
-
-@contextmanager
-def _undisturbed(training: bool) -> Iterator[None]:
-    """Fixed seeds, no fused fast paths and no compiler inside; everything as it was afterwards."""
-    python, legacy, generator = random.getstate(), np.random.get_state(), torch.default_generator
-    state = generator.get_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    fast = torch.backends.mha.get_fastpath_enabled()
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.set_grad_enabled(training))
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        try:
-            torch.backends.mha.set_fastpath_enabled(False)
-            _seed()
-            yield
-        finally:
-            torch.backends.mha.set_fastpath_enabled(fast)
-            random.setstate(python)
-            np.random.set_state(legacy)
-            generator.set_state(state)
-            if cuda is not None:
-                torch.cuda.set_rng_state_all(cuda)
-
-
-def _seed() -> None:
-    """So that a count is the same each time, also of a network that throws dice."""
-    random.seed(0)
-    np.random.seed(0)
-    torch.default_generator.manual_seed(0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cnnlab.arch.whole import short
 from cnnlab.run.formulas import COUNTED, FREE, UNKNOWN
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Count:
         Columns of numbers: calls; params (modules only); macs, backward_macs (if counted), bias_adds and elements of
         the operations that the module itself called: each adds up to the total; share of the multiply-adds (0 to 1).
         macs_within (modules only) is macs of all that ran while the module did, the modules it calls included.
+        A forward that is called directly, as in `part.forward(x)`, is a call of that module like any other.
         """
         if by not in LEVELS:
             raise ValueError(f"by={by!r}: choose one of {', '.join(LEVELS)}")
@@ -222,15 +224,3 @@ def _shares(count: Count, bucket: str, name: Callable[[Row], str], amount: Calla
     # Of the free ones those that put out next to nothing stand in the table only.
     words = [f"{w} {100 * n / total:.1f} %" for w, n in order if total and (bucket != FREE or n > total / 2000)]
     return ", ".join(words) + of
-
-
-def short(number: float) -> str:
-    """A number with a decimal prefix: K = 1e3, M = 1e6, G = 1e9, T = 1e12.
-
-    >>> short(4_089_184_256), short(999), short(1500)
-    ('4.089 G', '999', '1.500 K')
-    """
-    for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
-        if abs(number) >= limit:
-            return f"{number / limit:.3f} {prefix}"
-    return str(number)

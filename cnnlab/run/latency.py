@@ -242,7 +242,7 @@ def _call(
     module: nn.Module, device: torch.device, dtype: torch.dtype, layout: str, shape: tuple[int, int, int, int]
 ) -> Callable[[], Tensor]:
     """A call of the module, moved and in evaluation mode, on one batch of random images."""
-    module = module.to(device, dtype, memory_format=LAYOUTS[layout]).eval()
+    module = module.to(device, dtype).to(memory_format=LAYOUTS[layout]).eval()
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     x = x.to(device, dtype, memory_format=LAYOUTS[layout])
     return lambda: module(x)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import torch
@@ -14,13 +12,13 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from cnnlab.arch import layers as op
+from cnnlab.arch.containers import runs
 from cnnlab.arch.graph import Graph
+from cnnlab.arch.storage import overwriting
 from cnnlab.arch.whole import is_array
 from cnnlab.run.parts import BATCH_NORMS, submodule
+from cnnlab.run.room import check_module
 from cnnlab.run.weights import load
-
-OVERWRITABLE = (op.Conv, op.BatchNorm, op.Linear, op.Add)
-"""Layers whose own gradient does not need what they put out."""
 
 
 def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.GraphModule:
@@ -31,7 +29,8 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
     Without weights: He et al. 2015's normal initialisation by fan-out for convolutions, norms at 1 and 0, linear
     layers uniform within 1 / sqrt(inputs), biases 0; with a seed, the same numbers each time.
 
-    Raises ValueError for a folded graph, and for weights of another network; nothing half-built is returned.
+    Raises ValueError for a folded graph, and for weights of another network; MemoryError, before anything is allocated,
+    for weights that do not fit into memory. Nothing half-built is returned.
     """
     for layer in graph.layers:
         if is_array(layer.count) or layer.count != 1 or is_array(layer.channels) or is_array(layer.size):
@@ -39,6 +38,7 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
                 f"{graph.name}: {layer.name} stands for several layers or settings (folded, or arrays), "
                 "and a module needs each written out; use arch.graph() of an architecture of plain numbers"
             )
+    check_module(graph)
     with torch.device("meta"):  # no memory is touched, and nothing initialised twice
         model = _Builder(graph).build()
     model = model.to_empty(device="cpu")
@@ -77,6 +77,7 @@ class _Builder:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.layers = graph, graph.layers
+        self.overwriting = overwriting(graph.layers)
         self.users: list[list[int]] = [[] for _ in graph.layers]
         for i, layer in enumerate(graph.layers):
             for j in layer.inputs:
@@ -94,7 +95,7 @@ class _Builder:
         gives = [i for i in members if i == last or any(user not in inside for user in self.users[i])]
         root, graph = nn.Module(), fx.Graph()
         nodes = {j: graph.placeholder("x" if len(takes) == 1 else f"x{n}") for n, j in enumerate(takes)}
-        for path, run in self.runs(members, depth):
+        for path, run in runs(self.layers, members, depth):
             target, below = ".".join(path), depth + len(path)
             if self.layers[run[0]].name.count(".") + 1 == below:
                 nodes[run[0]] = self.leaf(root, graph, run[0], target, [nodes[j] for j in self.layers[run[0]].inputs])
@@ -108,23 +109,6 @@ class _Builder:
                 nodes |= {i: graph.call_function(operator.getitem, (out, n)) for n, i in enumerate(results)}
         graph.output(nodes[gives[0]] if len(gives) == 1 else tuple(nodes[i] for i in gives))
         return fx.GraphModule(root, graph, class_name=name), takes, gives
-
-    def runs(self, members: Sequence[int], depth: int) -> list[tuple[tuple[str, ...], list[int]]]:
-        """Consecutive layers of one container each, with its path below `depth`; a single layer is a run as well.
-
-        A container that the network leaves and enters again cannot be one call: its parts are called one by one.
-        """
-        paths = {i: tuple(self.layers[i].name.split(".")[depth:]) for i in members}
-        opened = dict.fromkeys(members, 1)
-        while True:
-            keyed = groupby(members, lambda i: (paths[i][: opened[i]], len(paths[i]) <= opened[i]))
-            groups = [(path, list(run)) for (path, _), run in keyed]
-            times = Counter(path for path, _ in groups)
-            again = [i for path, run in groups if times[path] > 1 for i in run if len(paths[i]) > opened[i]]
-            if not again:
-                return groups
-            for i in again:
-                opened[i] += 1
 
     def nested(self, members: Sequence[int], depth: int) -> bool:
         """Whether any of these layers lies in a container of its own below this depth."""
@@ -159,9 +143,10 @@ class _Builder:
                 shape = (int(x.channels), 1, 1) if x.size is not None else (int(x.channels),)
                 _attach(root, name, nn.Parameter(torch.empty(shape)))
                 return graph.call_function(operator.mul, (graph.get_attr(name), inputs[0]))
-        # In place only where nobody else reads the image, and what made it does not need it for its own gradient.
-        alone = self.users[layer.inputs[0]] == [i]
-        _attach(root, name, submodule(layer, x, inplace=alone and isinstance(x.op, OVERWRITABLE)))
+        _attach(root, name, submodule(layer, x, inplace=i in self.overwriting))
+        if isinstance(layer.op, (op.LayerNorm, op.Linear)) and layer.size is not None:
+            last = graph.call_method("permute", (inputs[0], 0, 2, 3, 1))  # torch's own work on the last dimension
+            return graph.call_method("permute", (graph.call_module(name, (last,)), 0, 3, 1, 2))
         return graph.call_module(name, tuple(inputs))
 
 

@@ -27,7 +27,6 @@ ACTIVATIONS: Mapping[str, type[nn.Module]] = {
 
 BATCH_NORMS = (nn.BatchNorm2d, nn.BatchNorm1d)
 
-IN_PLACE = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.Hardsigmoid)
 
 
 class DropPath(nn.Module):
@@ -49,20 +48,6 @@ class DropPath(nn.Module):
         return f"rate={self.rate}"
 
 
-class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each pixel: (N, C, H, W) or (N, C) -> the same shape."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) if x.dim() == 4 else super().forward(x)
-
-
-class PixelLinear(nn.Linear):
-    """A fully connected layer on the channels of each pixel: (N, C, H, W) -> (N, width, H, W)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
 def submodule(layer: Layer, x: Layer, *, inplace: bool) -> nn.Module:
     """The torch module of one layer that takes the image x."""
     channels = int(x.channels)
@@ -74,12 +59,12 @@ def submodule(layer: Layer, x: Layer, *, inplace: bool) -> nn.Module:
         case op.BatchNorm() as n:
             return (nn.BatchNorm1d if x.size is None else nn.BatchNorm2d)(channels, n.eps, n.momentum)
         case op.LayerNorm() as n:
-            return ChannelNorm(channels, n.eps)
+            return nn.LayerNorm(channels, n.eps)
         case op.Linear() as n:
-            return (nn.Linear if x.size is None else PixelLinear)(channels, int(n.width), n.bias)
+            return nn.Linear(channels, int(n.width), n.bias)
         case op.Act() as a:
             kind = ACTIVATIONS[a.kind]
-            return kind(inplace=inplace) if kind in IN_PLACE else kind()
+            return kind(inplace=True) if inplace else kind()
         case op.MaxPool() as p:
             return nn.MaxPool2d(p.kernel, p.stride, p.padding, ceil_mode=p.ceil)
         case op.AvgPool() as p:

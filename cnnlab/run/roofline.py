@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, fx
 
-from cnnlab.arch import layers as op
-from cnnlab.arch.graph import Graph, Layer
+from cnnlab.arch.graph import Graph
 from cnnlab.arch.traffic import Group, groups
 from cnnlab.arch.whole import check_int
-from cnnlab.run.clock import quiet, synchronize
 from cnnlab.run.device import Speeds, speeds, torch_device, torch_dtype
 from cnnlab.run.latency import LAYOUTS, as_graph, seconds_text
+from cnnlab.run.layertime import layer_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,91 +195,3 @@ def bounded(
 def _by_group(parts: tuple[Group, ...], times: np.ndarray) -> dict[str, float]:
     """For each group the median over the runs of the time of its layers together. times: (runs, layers)."""
     return {part.name: float(np.median(times[:, list(part.members)].sum(1))) for part in parts}
-
-
-def layer_seconds(
-    graph: Graph,
-    device: torch.device,
-    dtype: torch.dtype,
-    batch: int,
-    layout: str,
-    threads: int,
-    seconds: float,
-) -> np.ndarray:
-    """Seconds of each layer of a graph in whole runs of its module: (runs, layers), the input 0."""
-    flat = Graph(graph.name, tuple(each._replace(name=f"layer{i}") for i, each in enumerate(graph.layers)))
-    model = flat.module(seed=0).eval().to(device, dtype, memory_format=LAYOUTS[layout])
-    places = [i for i, each in enumerate(flat.layers) for _ in range(_nodes(each))]
-    called = [node for node in model.graph.nodes if node.op not in ("placeholder", "output")]
-    if len(places) != len(called):
-        raise RuntimeError(f"{graph.name}: {len(called)} calls for {len(places)} layers; this is a defect of cnnlab")
-    shape = batch, int(graph.input.channels), int(graph.input.size or 1), int(graph.input.size or 1)
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    x = x.to(device, dtype, memory_format=LAYOUTS[layout])
-    runs: list[list[float]] = []
-    with quiet(device, threads):
-        for _ in range(2):
-            _Timed(model, device).seconds(x)
-        start = time.perf_counter()
-        while len(runs) < 5 or time.perf_counter() - start < seconds:
-            runs.append(_Timed(model, device).seconds(x))
-    times = np.zeros((len(runs), len(graph.layers)))
-    np.add.at(times, (slice(None), places), np.array(runs))
-    return times
-
-
-def _nodes(layer: Layer) -> int:
-    """How many nodes `Graph.module` writes for a layer."""
-    match layer.op:
-        case op.Input():
-            return 0
-        case op.LayerScale():
-            return 2  # the factors, and the product
-        case op.Affine(scale, shift):
-            return (scale != 1) + (shift != 0 or scale == 1)
-    return 1
-
-
-class _Timed(fx.Interpreter):
-    """One run of a module without containers, with the clock beside every node."""
-
-    def __init__(self, model: fx.GraphModule, device: torch.device) -> None:
-        super().__init__(model)
-        self.device = device
-        self.marks: list[Any] = []
-
-    def seconds(self, x: Tensor) -> list[float]:
-        """The time of each node between the input and the output."""
-        synchronize(self.device)
-        self.run(x)
-        synchronize(self.device)
-        if self.device.type == "cuda":
-            return [a.elapsed_time(b) / 1e3 for a, b in zip(self.marks[::2], self.marks[1::2], strict=True)]
-        return [b - a for a, b in zip(self.marks[::2], self.marks[1::2], strict=True)]
-
-    def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
-        return self.timed(super().call_module, target, args, kwargs)
-
-    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        return self.timed(super().call_function, target, args, kwargs)
-
-    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
-        return self.timed(super().get_attr, target, args, kwargs)
-
-    def timed(self, call: Callable[..., Any], target: Any, args: Any, kwargs: Any) -> Any:
-        """The result of the call, between two marks."""
-        self.mark()
-        y = call(target, args, kwargs)
-        if self.device.type != "cuda":
-            synchronize(self.device)
-        self.mark()
-        return y
-
-    def mark(self) -> None:
-        """The time; on a GPU an event in its queue, so that the queue never runs dry for it."""
-        if self.device.type == "cuda":
-            event = torch.cuda.Event(enable_timing=True)
-            event.record(torch.cuda.current_stream(self.device))
-            self.marks.append(event)
-        else:
-            self.marks.append(time.perf_counter())

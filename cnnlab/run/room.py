@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from cnnlab.arch.graph import Graph
+from cnnlab.run.standin import on_meta, stand_in
+from cnnlab.run.undisturbed import undisturbed
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
@@ -83,10 +83,10 @@ def training_bytes(
 ) -> int | None:
     """Bytes that training needs beside the model itself: gradients, optimizer state, what autograd saves of a batch.
 
-    The model runs forward once with its parameters replaced by meta tensors, which have a shape and no content, while
+    A stand-in of the model, on meta tensors, which have a shape and no content, runs forward once, while
     `saved_tensors_hooks` notes each storage that autograd keeps. So any module can be asked, at any batch, in the time
     of some hundred Python calls and without memory, where `Graph.memory` would have to trace it first, and refuse what
-    has no graph. The model is left as it was, modes and statistics included.
+    has no graph. The model itself is not run.
 
     half: activations count 2 bytes per number, and the bfloat16 copies of the weights that autocast makes are added.
     Returns None where the model cannot run on meta tensors (its path depends on their values, or it holds tensors that
@@ -105,8 +105,8 @@ def training_bytes(
 
 
 def _saved(model: nn.Module, shape: tuple[int, int, int, int], *, half: bool) -> int | None:
-    tensors = {name: _on_meta(t) for named in (model.named_parameters, model.named_buffers) for name, t in named()}
-    own = {t.untyped_storage()._cdata for t in tensors.values()}
+    twin = stand_in(model, on_meta).train()
+    own = {t.untyped_storage()._cdata for tensors in (twin.parameters(), twin.buffers()) for t in tensors}
     kept: dict[int, Tensor] = {}  # holds each tensor, so that no address of a storage is given out twice
 
     def note(tensor: Tensor) -> Tensor:
@@ -118,32 +118,16 @@ def _saved(model: nn.Module, shape: tuple[int, int, int, int], *, half: bool) ->
     first = next(model.parameters(), None)
     images = torch.empty(shape, dtype=None if first is None else first.dtype, device="meta")
     try:
-        with _training(model), torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-            functional_call(model, tensors, (images,))
+        with undisturbed(training=True), torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+            twin(images)
     except Exception:  # whatever a stranger's forward raises: the real run will say it better
         return None
     return sum(_bytes(tensor, half=half) for tensor in kept.values())
 
 
-def _on_meta(tensor: Tensor) -> Tensor:
-    return torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
-
-
 def _bytes(tensor: Tensor, *, half: bool) -> int:
     whole = tensor.untyped_storage().nbytes()
     return whole * 2 // tensor.element_size() if half and tensor.is_floating_point() else whole
-
-
-@contextmanager
-def _training(model: nn.Module) -> Iterator[None]:
-    """The model in training mode, and afterwards each part in its own mode again."""
-    modes = {part: part.training for part in model.modules()}
-    try:
-        model.train()
-        yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
 
 
 def _left_in_cgroup() -> int | None:

@@ -8,7 +8,6 @@ arguments included: then PyTorch's own answers, or complains.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import prod
 from typing import Any
 
 import torch
@@ -126,10 +125,65 @@ def _mm(a: Tensor, b: Tensor) -> Tensor | None:
     return a.new_empty((a.shape[0], b.shape[1]))
 
 
-def _global_mean(x: Tensor, dims: Any, keep: bool = False) -> Tensor | None:
-    if not _plain(x) or x.dim() != 4 or list(dims or ()) not in ([-1, -2], [2, 3], [-2, -1]) or not prod(x.shape):
+def _reduced(x: Tensor, dims: Any, keep: bool = False) -> Tensor | None:
+    if not _plain(x) or not dims or not all(x.shape):
         return None
-    return x.new_empty((*x.shape[:2], 1, 1) if keep else x.shape[:2])
+    n = x.dim()
+    gone = {d % n for d in dims}
+    if len(gone) != len(dims) or not all(-n <= d < n for d in dims):
+        return None
+    return x.new_empty([1 if k in gone else size for k, size in enumerate(x.shape) if keep or k not in gone])
+
+
+def _alike(x: Tensor, *numbers: Any) -> Tensor | None:
+    """A function of each number of one tensor."""
+    return torch.empty_like(x) if _plain(x) and not any(isinstance(n, Tensor) for n in numbers) else None
+
+
+def _itself(x: Tensor, *numbers: Any) -> Tensor | None:
+    """The same in place."""
+    plain = x.is_meta and x.dtype.is_floating_point and not any(isinstance(n, Tensor) for n in numbers)
+    return x if plain else None
+
+
+def _gradient(grad: Tensor, x: Tensor, *numbers: Any) -> Tensor | None:
+    """The gradient of a function of each number."""
+    return torch.empty_like(x) if _plain(grad, x) and grad.shape == x.shape else None
+
+
+def _softmax(x: Tensor, dim: int, other: Any = None) -> Tensor | None:
+    return torch.empty_like(x) if _plain(x) and not other and -x.dim() <= dim < x.dim() else None
+
+
+def _softmax_backward(grad: Tensor, y: Tensor, dim: int, dtype: torch.dtype) -> Tensor | None:
+    return _gradient(grad, y) if dtype is y.dtype else None
+
+
+def _both(x: Any, y: Any) -> Tensor | None:
+    """A function of each pair of numbers of two tensors, one of which may be spread over the other."""
+    if not isinstance(x, Tensor) or not isinstance(y, Tensor) or not _plain(x, y) or x.dim() != y.dim():
+        return None
+    a, b = x.shape, y.shape
+    if a == b:
+        return torch.empty_like(x)
+    if any(p != q and p != 1 and q != 1 for p, q in zip(a, b, strict=True)):
+        return None
+    return x.new_empty([p if q == 1 else q for p, q in zip(a, b, strict=True)])
+
+
+def _both_itself(x: Tensor, y: Any) -> Tensor | None:
+    return x if isinstance(y, Tensor) and x.shape == y.shape and _plain(x, y) else None
+
+
+def _cat(parts: list[Tensor], dim: int = 0) -> Tensor | None:
+    if not parts or not _plain(*parts):
+        return None
+    shape = list(parts[0].shape)
+    dim = dim % len(shape) if shape and -len(shape) <= dim < len(shape) else -1
+    if dim < 0 or any([*p.shape[:dim], *p.shape[dim + 1 :]] != [*shape[:dim], *shape[dim + 1 :]] for p in parts):
+        return None
+    shape[dim] = sum(p.shape[dim] for p in parts)
+    return parts[0].new_empty(shape)
 
 
 def _grads(wanted: list[bool], *of: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -153,6 +207,22 @@ SHAPES: Mapping[Any, Shape] = {
     aten.native_group_norm.default: _group_norm,
     aten.addmm.default: _addmm,
     aten.mm.default: _mm,
-    aten.mean.dim: _global_mean,
+    aten.cat.default: _cat,
+    aten.mean.dim: _reduced,
+    aten.sum.dim_IntList: _reduced,
+    **dict.fromkeys((aten.relu.default, aten.silu.default, aten.gelu.default, aten.sigmoid.default), _alike),
+    **dict.fromkeys((aten.hardswish.default, aten.hardsigmoid.default, aten.hardtanh.default), _alike),
+    **dict.fromkeys((aten.tanh.default, aten.mul.Scalar, aten.div.Scalar, aten.clamp_min.default), _alike),
+    **dict.fromkeys((aten.relu_.default, aten.silu_.default, aten.hardswish_.default, aten.hardtanh_.default), _itself),
+    **dict.fromkeys(
+        (aten.threshold_backward.default, aten.silu_backward.default, aten.gelu_backward.default), _gradient
+    ),
+    **dict.fromkeys((aten.hardswish_backward.default, aten.hardsigmoid_backward.default), _gradient),
+    **dict.fromkeys((aten.hardtanh_backward.default, aten.sigmoid_backward.default), _gradient),
+    **dict.fromkeys((aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor), _both),
+    aten.add_.Tensor: _both_itself,
+    aten._softmax.default: _softmax,
+    aten._safe_softmax.default: _softmax,
+    aten._softmax_backward_data.default: _softmax_backward,
 }
 """Operation -> its result on meta tensors, for positional arguments."""

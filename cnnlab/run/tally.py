@@ -15,6 +15,7 @@ from cnnlab.run.shapes import SHAPES
 from cnnlab.run.standin import mapped, tensors
 
 FORWARD, BACKWARD = 0, 1
+_LAST = 2**63  # from here on, autograd's numbers say "when all else is done": the adding up of gradients
 
 
 class Entry:
@@ -115,23 +116,21 @@ class Tally(TorchDispatchMode):
 
     def _move(self, place: Place | None) -> None:
         self.place = place
-        if place is not None and torch.is_grad_enabled():
+        if torch.is_grad_enabled():
             self.marks.append(_step())
-            self.places.append(place)
+            self.places.append(place or self.top)
 
     def _origin(self) -> Place:
         """The place whose forward made the step that autograd now takes back."""
         node = torch._C._current_autograd_node()
-        if node is None:
-            return self.top
-        at = bisect_right(self.marks, node._sequence_nr()) - 1
-        return self.places[at] if 0 <= at < len(self.places) - 1 else self.top
+        step = _LAST if node is None else node._sequence_nr()
+        at = bisect_right(self.marks, step) - 1
+        return self.places[at] if at >= 0 and step < _LAST else self.top
 
     def turn(self) -> None:
         """From now on, backward."""
-        self.phase, self.place = BACKWARD, None
-        self.marks.append(_step())
-        self.places.append(self.top)
+        self.phase = BACKWARD
+        self._move(None)
 
     # Operations.
 

@@ -113,7 +113,7 @@ class _Follower(TorchFunctionMode):
             rule = FUNCTIONS.get(func)
             if rule is None:
                 return self.question(func, name, args, kwargs)
-            result = rule(_Writer(self, name), *values, **named)
+            result = rule(_Writer(self, name, SPELT.get(func, name.strip("_"))), *values, **named)
         except Refused:
             raise
         except (TypeError, ValueError, AttributeError, IndexError) as error:
@@ -185,7 +185,7 @@ class _Follower(TorchFunctionMode):
                 return None
             rate, value = _drop_rate(part), self.value(output)
             if rate and isinstance(value, Value):
-                dropped = _Writer(self, "drop")(op.DropPath(rate), value.image)
+                dropped = _Writer(self, "drop", "")(op.DropPath(rate), value.image)
                 output = self.stand_in(value._replace(image=dropped))
             while self.running and self.running.pop() is not part:
                 pass
@@ -202,15 +202,15 @@ class _Follower(TorchFunctionMode):
 class _Writer:
     """What a rule writes layers with: write(op, *images), with the layer's parameters if it has some."""
 
-    def __init__(self, follower: _Follower, function: str) -> None:
-        self.follower, self.function = follower, function
+    def __init__(self, follower: _Follower, function: str, called: str) -> None:
+        self.follower, self.function, self.called = follower, function, called
 
     def __call__(self, layer: op.Op, x: Image, *others: Image, weight: Any = None, bias: Any = None) -> Image:
         follower = self.follower
         part = follower.running[-1] if follower.running else None
         plain = part is not None and type(part).__module__.startswith("torch.nn.modules")
         path = follower.place(self.function) if weight is None else self.owner(weight, bias)
-        called = "" if plain else self.function.strip("_")
+        called = "" if plain else self.called
         return x.write(follower.name(path), layer, *others, called=called)
 
     def owner(self, weight: Any, bias: Any) -> str:
@@ -248,6 +248,10 @@ def _in_place(name: str, args: Any, kwargs: Mapping[str, Any]) -> bool:
     inplace = kwargs.get("inplace", name in INPLACE_LAST and args[-1] is True)
     return bool(inplace) or (name.endswith("_") and not name.endswith("__"))
 
+
+SPELT: dict[Any, str] = dict.fromkeys((torch.relu, torch.relu_, Tensor.relu, Tensor.relu_), "torch.relu")
+SPELT |= {torch.add: "torch.add", torch.mul: "torch.mul"}
+"""Functions that some counter tells from others of the same name (F.relu, +, *): what a layer says was called."""
 
 VIEWS = frozenset(
     ("view", "reshape", "flatten", "squeeze", "unsqueeze", "permute", "transpose", "expand", "expand_as")

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from cnnlab.run.data import Data, Split
 from cnnlab.run.recipe import Epoch, History, Recipe
+from cnnlab.run.room import check_training
 
 WARM_UP = 0.2  # share of the steps in which the learning rate rises; then it falls along a cosine to about 0
 CHECK_EVERY = 16  # steps between two looks at the loss: each look makes a GPU wait
@@ -29,7 +30,8 @@ def fit(model: nn.Module, data: Data, recipe: Recipe | None = None, *, progress:
     the epochs so far; so does a loss that is no longer a number. The model is left in evaluation mode and, where
     that is safe, in the layout channels_last. progress: draw a progress bar on standard error.
 
-    Raises ValueError if the model does not give one logit per class.
+    Raises ValueError if the model does not give one logit per class, and MemoryError, before anything is allocated, if
+    a step of training does not fit on the device.
 
     >>> from cnnlab.run.data import Data, Split
     >>> split = Split(torch.randint(256, (8, 3, 8, 8), dtype=torch.uint8), torch.arange(8) % 2)
@@ -48,6 +50,7 @@ def fit(model: nn.Module, data: Data, recipe: Recipe | None = None, *, progress:
         stopped = None
         test_accuracy = math.nan
         try:
+            _check_room(model, data, recipe, device)
             for epoch in _epochs(model, data, recipe, prepare=prepare, device=device, progress=progress):
                 epochs.append(epoch)
             if len(epochs) < recipe.epochs:
@@ -101,6 +104,13 @@ def _preparation(
         return images.to(device).contiguous(memory_format=layout).float().sub_(mean).div_(spread)
 
     return prepare
+
+
+def _check_room(model: nn.Module, data: Data, recipe: Recipe, device: torch.device) -> None:
+    """MemoryError, before anything is allocated, if a step of training does not fit."""
+    count, channels, height, width = data.train.images.shape
+    shape = (min(recipe.batch, count), channels, height, width)
+    check_training(model, shape, device=device, momentum=recipe.momentum > 0, half=recipe.precision == "bfloat16")
 
 
 def _check_outputs(model: nn.Module, data: Data, prepare: Callable[[Tensor], Tensor]) -> None:

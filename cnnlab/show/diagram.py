@@ -11,6 +11,7 @@ from pathlib import Path
 from cnnlab.arch.architecture import Architecture
 from cnnlab.arch.cost import Cost
 from cnnlab.arch.graph import Graph
+from cnnlab.arch.whole import short
 from cnnlab.show.columns import Column, Slab, columns
 from cnnlab.show.layout import (
     LINE,
@@ -26,7 +27,6 @@ from cnnlab.show.layout import (
     shown,
     wrapped,
 )
-from cnnlab.show.tradeoff import short
 
 CSS = Path(__file__).parent / "diagram.css"
 ARC = 7.0  # height of a shortcut's arc

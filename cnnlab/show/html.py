@@ -16,10 +16,9 @@ from cnnlab.arch.cost import Cost, layer_cost
 from cnnlab.arch.graph import Graph
 from cnnlab.arch.layers import Input
 from cnnlab.arch.table import describe, paper_frame, stages
-from cnnlab.arch.whole import is_array, text
+from cnnlab.arch.whole import is_array, short, text
 from cnnlab.show.columns import holds_arrays
 from cnnlab.show.diagram import diagram, percent
-from cnnlab.show.tradeoff import short
 
 CSS = Path(__file__).parent / "html.css"
 LAYERS = 60  # of a graph's layers the first so many are listed
@@ -32,6 +31,13 @@ TITLES = {
     "share": "share of multiply-adds",
     "params_share": "share of parameters",
 }
+
+
+def html(thing: Architecture | Graph | Cost) -> str:
+    """What a notebook shows for one of these."""
+    if isinstance(thing, Cost):
+        return cost_html(thing)
+    return graph_html(thing) if isinstance(thing, Graph) else architecture_html(thing)
 
 
 def architecture_html(arch: Architecture) -> str:

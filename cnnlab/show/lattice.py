@@ -17,18 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.arch.architecture import MOST_PIXELS, Architecture
+from cnnlab.arch.bases import FAMILIES
 from cnnlab.arch.cost import Cost
+from cnnlab.arch.network import Network
 from cnnlab.arch.scaling import ALPHA, BETA, GAMMA, multipliers, scaled
 from cnnlab.arch.zoo import architecture, names
 from cnnlab.show.state import choices, key
 from cnnlab.show.tables import KINDS, Pool, tables
-
-FAMILIES = {
-    "efficientnet": ("EfficientNet (MBConv, squeeze-excite)", "efficientnet_b0"),
-    "resnet": ("ResNet (bottleneck blocks)", "resnet50"),
-    "resnet_basic": ("ResNet (basic blocks)", "resnet18"),
-}
-"""key -> what the family is called, and its base in the zoo."""
 
 DEPTHS = tuple(k / 10 for k in range(2, 37))
 WIDTHS = tuple(k / 20 for k in range(5, 51))
@@ -107,12 +102,18 @@ def family(key: str) -> Lattice:
     return lattice(architecture(name), key=key, label=label)
 
 
-def lattice(base: Architecture, *, key: str | None = None, label: str | None = None) -> Lattice:
+def lattice(base: Architecture | Network, *, key: str | None = None, label: str | None = None) -> Lattice:
     """The lattice around an architecture of numbers (not arrays).
 
     Depth 0.2 to 3.6 times, width 0.25 to 2.5 times (widths that the network itself refuses are left out), resolution
-    in steps of 4 px from a quarter of its own, but not below its total stride, to three times its own.
+    in steps of 4 px from a quarter of its own, but not below its total stride, to three times its own. Raises ValueError
+    for a network that is a function.
     """
+    if isinstance(base, Network):
+        raise ValueError(
+            f"{base.name} is a function and no rows of stages, so there is no depth and width to slide; "
+            "see its .graph() and .cost()"
+        )
     resolutions = _resolutions(base)
     widths, blocks = tables(base, WIDTHS, resolutions)
     pool = Pool()

@@ -13,6 +13,7 @@ from typing import Any
 from cnnlab.arch.architecture import Architecture
 from cnnlab.arch.blocks import basic
 from cnnlab.arch.graph import image
+from cnnlab.arch.network import Network
 from cnnlab.arch.scaling import compound, scaled
 from cnnlab.arch.zoo import architecture
 
@@ -30,7 +31,7 @@ class Exercise:
     hints: Mapping[Callable[[], float], str] = field(default_factory=dict)
 
 
-def _grown(before: Architecture, after: Architecture) -> float:
+def _grown(before: Architecture | Network, after: Architecture | Network) -> float:
     return float(after.cost().macs / before.cost().macs)
 
 

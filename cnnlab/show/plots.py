@@ -14,9 +14,10 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from cnnlab.arch.cost import Cost
+from cnnlab.arch.whole import short
 from cnnlab.show.lattice import Lattice, Row
 from cnnlab.show.points import COLOURS
-from cnnlab.show.tradeoff import ACCENT, INK, legend, matches, short, tradeoff
+from cnnlab.show.tradeoff import ACCENT, INK, legend, matches, tradeoff
 
 SECOND, GREY = COLOURS["blue"], "#8a8a8a"
 SIZE, DPI = (11.6, 6.5), 100

@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cnnlab.run.latency import Latency, seconds_text
 from cnnlab.run.roofline import Bound, Roofline
-from cnnlab.show.plots import png
 from cnnlab.show.points import COLOURS
-from cnnlab.show.tradeoff import INK, log_ticks, short
-
-SIZE, DPI = (8.8, 5.2), 100
-QUIET, LABELS = "#666666", 6
+from cnnlab.show.timeaxes import DPI, QUIET, SIZE, Box, Picture, dress, extent, names, rounded
+from cnnlab.show.tradeoff import INK, log_ticks
 
 KINDS = {  # kind -> colour and marker; the colours differ in brightness too, for a grey print
     "spatial": (COLOURS["blue"], "s"),
@@ -30,16 +27,6 @@ KINDS = {  # kind -> colour and marker; the colours differ in brightness too, fo
 SERIES = [
     (COLOURS[c], m) for c, m in (("blue", "o"), ("vermilion", "s"), ("green", "^"), ("purple", "D"), ("ink", "v"))
 ]
-
-Box = tuple[float, float, float, float]
-"""left, bottom, right, top in pixels of the figure"""
-
-
-class Picture(Figure):
-    """A figure that shows itself as a PNG wherever a notebook asks it to."""
-
-    def _repr_png_(self) -> bytes:
-        return png(self)
 
 
 def plot_roofline(line: Roofline) -> Picture:
@@ -53,12 +40,12 @@ def plot_roofline(line: Roofline) -> Picture:
     if not drawn:
         raise ValueError(f"{line.name} has no multiply-adds, and so no place under a roof")
     figure = Picture(figsize=SIZE, dpi=DPI, facecolor="white")
-    axes = figure.add_axes((0.085, 0.115, 0.645, 0.74))
+    axes = figure.add_axes((0.085, 0.11, 0.63, 0.72))
     x, y = [each.intensity for each in drawn], [each.flops / _time(each) for each in drawn]
     low, high = min(*x, line.speeds.ridge) / 1.8, max(*x, line.speeds.ridge) * 2.2
     foot = min(*y, line.speeds.bandwidth * low) / 1.5
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(foot, line.speeds.peak * 2.2))
-    _axis(axes, "operations per byte (log)", "operations per second (log)")
+    dress(axes, "operations per byte (log)", "operations per second (log)")
     kept = _roof(axes, line)
     total = sum(map(_time, line.layers))
     shares = [_time(each) / total for each in drawn]
@@ -66,7 +53,9 @@ def plot_roofline(line: Roofline) -> Picture:
     for i in order:  # the large ones first, so that none is hidden
         colour, marker = KINDS[drawn[i].kind]
         axes.scatter(x[i], y[i], s=_dot(shares[i]), c=colour, marker=marker, alpha=0.8, lw=0.6, ec="white", zorder=3)
-    _names(axes, [(x[i], y[i], drawn[i].name, math.sqrt(_dot(shares[i]))) for i in order], kept)
+    first = [next(i for i in order if drawn[i].kind == kind) for kind in dict.fromkeys(drawn[i].kind for i in order)]
+    weighty = dict.fromkeys([*first, *order])  # one of each kind, then the rest
+    names(axes, [(x[i], y[i], drawn[i].name, math.sqrt(_dot(shares[i]))) for i in weighty], kept)
     _titles(figure, line)
     _shares(figure, line, total)
     return figure
@@ -86,11 +75,11 @@ def plot_latency(latencies: Iterable[Latency]) -> Picture:
         if each.macs is None:
             raise ValueError(f"{each.name}: its multiply-adds are not known; time its Graph or Architecture instead")
     figure = Picture(figsize=SIZE, dpi=DPI, facecolor="white")
-    axes = figure.add_axes((0.085, 0.115, 0.79, 0.74))
+    axes = figure.add_axes((0.085, 0.11, 0.80, 0.72))
     x = np.array([each.macs for each in latencies], float)
     y = np.array([[each.lower, each.median, each.upper] for each in latencies]).T / [each.batch for each in latencies]
     axes.set(xscale="log", yscale="log", xlim=(x.min() / 1.6, x.max() * 1.6), ylim=(y.min() / 1.6, y.max() * 1.6))
-    _axis(axes, "multiply-adds for one image (log)", "time for one image (log)", seconds=True)
+    dress(axes, "multiply-adds for one image (log)", "time for one image (log)", seconds=True)
     kept = _diagonals(axes)
     batches = sorted({each.batch for each in latencies})
     if len(batches) > len(SERIES):
@@ -103,7 +92,7 @@ def plot_latency(latencies: Iterable[Latency]) -> Picture:
     kept += [_span(axes, x[i], y[0, i], y[2, i]) for i in range(len(latencies))]
     largest = {each.name: i for i, each in sorted(enumerate(latencies), key=lambda pair: pair[1].batch)}
     once = sorted(largest.values(), key=lambda i: -x[i])  # one name for all batches of a network
-    _names(
+    names(
         axes,
         [(x[i], y[1, i], latencies[i].name, 6.5) for i in once],
         kept,
@@ -124,28 +113,6 @@ def _dot(share: float) -> float:
     return 14 + 2600 * share
 
 
-def _axis(axes: Axes, across: str, up: str, *, seconds: bool = False) -> None:
-    """The house look: a light grid, no frame, round numbers."""
-    axes.set_xlabel(across, size=9, color=INK)
-    axes.text(-0.1, 1.035, up, transform=axes.transAxes, size=9, color=INK)
-    ticks = log_ticks(*axes.get_xlim())
-    axes.set_xticks(ticks, [short(t).replace(".00", "").replace(".0", "") if t >= 1 else f"{t:g}" for t in ticks])
-    ticks = log_ticks(*axes.get_ylim())
-    text = [_round_seconds(t) if seconds else short(t).replace(".00", "").replace(".0", "") for t in ticks]
-    axes.set_yticks(ticks, text)
-    axes.grid(axis="both", color="#e4e4e4", linewidth=0.7)
-    axes.tick_params(labelsize=8.5, length=3)
-    axes.minorticks_off()
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-
-
-def _round_seconds(seconds: float) -> str:
-    size, unit = next(((s, u) for s, u in ((1, "s"), (1e-3, "ms")) if seconds >= 0.999 * s), (1e-6, "us"))
-    return f"{seconds / size:g} {unit}"
-
-
 def _roof(axes: Axes, line: Roofline) -> list[Box]:
     """The roof, its two parts named by their measured speeds, and the ridge; where these names stand."""
     speeds, (low, high) = line.speeds, axes.get_xlim()
@@ -153,7 +120,7 @@ def _roof(axes: Axes, line: Roofline) -> list[Box]:
         [low, speeds.ridge, high], [speeds.bandwidth * low, speeds.peak, speeds.peak], color=INK, lw=1.6, zorder=2
     )
     axes.plot([speeds.ridge] * 2, [axes.get_ylim()[0], speeds.peak], ":", color=QUIET, lw=1.1, zorder=1)
-    style = dict(size=8.5, color=INK)
+    style: dict[str, Any] = dict(size=8.5, color=INK)
     middle = math.sqrt(low * speeds.ridge)
     angle = _angle(axes, low, speeds.bandwidth)
     texts = [
@@ -164,7 +131,11 @@ def _roof(axes: Axes, line: Roofline) -> list[Box]:
         axes.annotate(f"ridge {speeds.ridge:.3g}", (speeds.ridge, 0), (3, 4), xycoords=axes.get_xaxis_transform(),
                       textcoords="offset points", size=8, color=QUIET),
     ]  # fmt: skip
-    return [_box(axes, text) for text in texts]
+    edges = np.concatenate([np.geomspace(low, speeds.ridge, 60), np.geomspace(speeds.ridge, high, 40)])
+    along = axes.transData.transform(np.stack([edges, np.minimum(speeds.bandwidth * edges, speeds.peak)], 1))
+    up = axes.transData.transform([(speeds.ridge, axes.get_ylim()[0]), (speeds.ridge, speeds.peak)])
+    kept = [(x - 4.0, y - 4.0, x + 4.0, y + 4.0) for x, y in along] + [(up[0, 0], up[0, 1], up[1, 0], up[1, 1])]
+    return kept + [extent(axes, text) for text in texts]
 
 
 def _angle(axes: Axes, x: float, slope: float) -> float:
@@ -182,53 +153,12 @@ def _diagonals(axes: Axes) -> list[Box]:
         if y1 < foot * 1.05 or y0 > top / 1.05:
             continue
         axes.plot([left, right], [y0, y1], color="#c9c9c9", lw=0.8, zorder=1)
-        name = f"{short(rate).replace('.00', '').replace('.0', '')}/s"
+        name = f"{rounded(rate)}/s"
         if y1 <= top:
             texts.append(axes.text(right * 1.03, y1, name, size=8, color=QUIET, va="center"))
         else:
             texts.append(axes.text(top * rate, top * 1.03, name, size=8, color=QUIET, ha="center", va="bottom"))
-    return [_box(axes, text) for text in texts]
-
-
-def _names(
-    axes: Axes,
-    points: Sequence[tuple[float, float, str, float]],
-    taken: list[Box],
-    *,
-    most: int = LABELS,
-    dots: Sequence[tuple[float, float]] = (),
-) -> None:
-    """Names beside the first points where there is room: on no other name, no dot, and not over the edge.
-
-    points: x, y, name, and the dot's diameter in points, in the order of weight; taken: boxes to keep clear of.
-    """
-    scale = axes.figure.dpi / 72
-    places = [(*axes.transData.transform((x, y)), 0.5 * scale * size) for x, y, _, size in points]
-    taken = taken + [(x - r, y - r, x + r, y + r) for x, y, r in places]
-    taken += [(x - 5, y - 5, x + 5, y + 5) for x, y in axes.transData.transform(np.reshape(dots, (-1, 2)))]
-    edge = axes.bbox.extents
-    named = 0
-    for (x, y, r), (*_, name, _) in zip(places, points, strict=True):
-        if named == most:
-            return
-        gap = r + 3 * scale
-        for dx, dy, ha, va in ((gap, 0, "left", "center"), (-gap, 0, "right", "center"), (0, gap, "center", "bottom"),
-                               (0, -gap, "center", "top")):  # fmt: skip
-            text = axes.text(x + dx, y + dy, name, transform=None, size=8, color=INK, ha=ha, va=va, zorder=4)
-            box = _box(axes, text)
-            inside = edge[0] < box[0] and box[2] < edge[2] and edge[1] < box[1] and box[3] < edge[3]
-            if inside and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
-                taken.append(box)
-                named += 1
-                break
-            text.remove()
-
-
-def _box(axes: Axes, text: object) -> Box:
-    """Where a text stands, in pixels."""
-    figure = axes.figure
-    left, bottom, right, top = text.get_window_extent(FigureCanvasAgg(figure).get_renderer()).extents  # type: ignore[attr-defined]
-    return float(left), float(bottom), float(right), float(top)
+    return [extent(axes, text) for text in texts]
 
 
 def _span(axes: Axes, x: float, low: float, high: float) -> Box:
@@ -251,7 +181,7 @@ def _titles(figure: Figure, line: Roofline) -> None:
 
 def _shares(figure: Figure, line: Roofline, total: float) -> None:
     """The legend: each kind with its share of the multiply-adds and of the time."""
-    figure.text(0.755, 0.80, "share of", size=8.5, color=QUIET)
+    figure.text(0.745, 0.80, "share of", size=8.5, color=QUIET)
     figure.text(0.915, 0.80, "MACs", size=8.5, color=QUIET, ha="right")
     figure.text(0.985, 0.80, "time", size=8.5, color=QUIET, ha="right")
     y = 0.755
@@ -261,15 +191,15 @@ def _shares(figure: Figure, line: Roofline, total: float) -> None:
             continue
         if kind in KINDS:
             colour, marker = KINDS[kind]
-            figure.add_artist(Line2D([0.763], [y + 0.011], ls="", marker=marker, color=colour, ms=7, mec="white"))
-        figure.text(0.780, y, kind, size=9, color=INK)
+            figure.add_artist(Line2D([0.753], [y + 0.011], ls="", marker=marker, color=colour, ms=7, mec="white"))
+        figure.text(0.770, y, kind, size=9, color=INK)
         figure.text(0.915, y, f"{sum(each.flops for each in own) / line.flops:.0%}", size=9, color=INK, ha="right")
         figure.text(0.985, y, f"{sum(map(_time, own)) / total:.0%}", size=9, color=INK, ha="right")
         y -= 0.05
-    note = "a dot's area is its share of the time\n(each layer with its norm and activation)"
+    note = "a dot is a layer with its norm and\nactivation; its area, the share of time"
     if any(each.kind == "other" for each in line.layers):
         note += "\nother: pool, add, multiply, ...\nno multiply-adds, so not drawn"
-    figure.text(0.755, y - 0.005, note, size=8, color=QUIET, va="top", linespacing=1.4)
+    figure.text(0.745, y - 0.005, note, size=8, color=QUIET, va="top", linespacing=1.4)
 
 
 def _conditions(figure: Figure, first: Latency, batches: Sequence[int]) -> None:

@@ -11,23 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cnnlab.arch.cost import Cost
+from cnnlab.arch.whole import short
 from cnnlab.show.points import COLOURS, YOURS
 
 TITLES = {"macs": "multiply-adds for one image (log)", "params": "parameters (log)", "activations": "activations (log)"}
 MARKERS = dict(circle="o", diamond="D", square="s", up="^", down="v", pentagon="p", star="*", cross="X", left="<",
                plus="P")  # fmt: skip
 ACCENT, INK = COLOURS["vermilion"], "#222222"
-
-
-def short(n: float) -> str:
-    """A number with three digits and k, M or G.
-
-    >>> short(1_827_141_392), short(48), short(404_000_000)
-    ('1.83 G', '48', '404 M')
-    """
-    size, unit = next(((s, u) for s, u in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if n >= s), (1, ""))
-    x = n / size
-    return f"{x:.{0 if x >= 100 or size == 1 else 1 if x >= 10 else 2}f} {unit}".strip()
 
 
 def log_ticks(low: float, high: float) -> list[float]:

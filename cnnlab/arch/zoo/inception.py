@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from cnnlab.arch.blocks import act, avg_pool, branches, conv, max_pool, norm, pool_head
+from cnnlab.arch.blocks import act, avg_pool, branches, concat, conv, max_pool, norm, pool_head
 from cnnlab.arch.graph import Image
-from cnnlab.arch.layers import BatchNorm, Sides
+from cnnlab.arch.layers import Affine, BatchNorm, Sides, Slice
 from cnnlab.arch.network import Network
 
 
@@ -41,13 +41,29 @@ MODULES = (  # 1x1, 3x3 and what reduces to it, 5x5 likewise, pooling: Szegedy e
 )
 
 
-def googlenet(x: Image, classes: int, *, drop: float = 0.2) -> Image:
+def recentred(x: Image) -> Image:
+    """An image normalised with ImageNet's mean and deviation, as if normalised with 0.5 and 0.5."""
+    x = x.at("input")
+    channels = enumerate(((0.485, 0.229), (0.456, 0.224), (0.406, 0.225)))
+    images = [
+        x.apply("channel", Slice(i, i + 1)).apply("centre", Affine(deviation / 0.5, (mean - 0.5) / 0.5))
+        for i, (mean, deviation) in channels
+    ]
+    return concat(*images)
+
+
+def googlenet(x: Image, classes: int, *, drop: float = 0.2, transform_input: bool = False) -> Image:
     """GoogLeNet (Szegedy et al. 2015, Table 1) with batch normalisation, and without the two heads that only training
-    uses. torchvision's weights expect the input scaled to 0.5 +- 0.5 (its `transform_input`)."""
+    uses.
+
+    transform_input: take images as torchvision normalises them to a network that wants them otherwise. torchvision's
+    pretrained weights need it, as they do there: `replace(arch, options={"transform_input": True})`.
+    """
+    x = recentred(x) if transform_input else x
     x = max_pool(unit(x.at("stem"), 64, 7, 2), 3, 2, ceil=True)
     x = max_pool(unit(unit(x, 64), 192, 3), 3, 2, ceil=True)
     for name, *widths in MODULES:
-        x = inception(x.at(f"inception{name}"), *widths)  # type: ignore[arg-type]
+        x = inception(x.at(f"inception{name[0]}.{name[1]}"), *widths)  # type: ignore[arg-type]
         if name in ("3b", "4e"):
             x = max_pool(x, 3 if name == "3b" else 2, 2, ceil=True)
     return pool_head(x.at("head"), classes, drop=drop)
@@ -102,28 +118,29 @@ def reduction(x: Image, *ways: Callable[[Image], Image]) -> Image:
     return branches(x, *ways, lambda y: max_pool(y, 3, 2))
 
 
-def inception_v3(x: Image, classes: int, *, drop: float = 0.5) -> Image:
+def inception_v3(x: Image, classes: int, *, drop: float = 0.5, transform_input: bool = False) -> Image:
     """Inception v3 (Szegedy et al. 2016, Table 1, as the authors' code and torchvision have it), without the head that
-    only training uses. torchvision's weights expect the input scaled to 0.5 +- 0.5 (its `transform_input`)."""
+    only training uses. transform_input: see `googlenet`."""
+    x = recentred(x) if transform_input else x
     x = unit(unit(x.at("stem"), 32, 3, 2, padding=0), 32, 3, padding=0)
     x = unit(max_pool(unit(x, 64, 3), 3, 2), 80)
     x = max_pool(unit(x, 192, 3, padding=0), 3, 2)
     for name, pool in (("5b", 32), ("5c", 64), ("5d", 64)):
-        x = mixed_5(x.at(f"mixed{name}"), pool)
+        x = mixed_5(x.at(f"mixed{name[0]}.{name[1]}"), pool)
     x = reduction(
-        x.at("mixed6a"),
+        x.at("mixed6.a"),
         lambda y: unit(y, 384, 3, 2, padding=0),
         lambda y: unit(unit(unit(y, 64), 96, 3), 96, 3, 2, padding=0),
     )
     for name, width in (("6b", 128), ("6c", 160), ("6d", 160), ("6e", 192)):
-        x = mixed_6(x.at(f"mixed{name}"), width)
+        x = mixed_6(x.at(f"mixed{name[0]}.{name[1]}"), width)
     x = reduction(
-        x.at("mixed7a"),
+        x.at("mixed7.a"),
         lambda y: unit(unit(y, 192), 320, 3, 2, padding=0),
         lambda y: unit(unit(unit(unit(y, 192), 192, (1, 7)), 192, (7, 1)), 192, 3, 2, padding=0),
     )
     for name in ("7b", "7c"):
-        x = mixed_7(x.at(f"mixed{name}"))
+        x = mixed_7(x.at(f"mixed{name[0]}.{name[1]}"))
     return pool_head(x.at("head"), classes, drop=drop)
 
 

@@ -64,7 +64,8 @@ def mobilenet_v3(name: str, rows: Sequence[Row], hidden: int) -> Architecture:
     """MobileNetV3 (Howard et al. 2019, Tables 1 and 2): like rows that follow each other are one stage.
 
     hidden: width of the fully connected layer before the last. Scaled, a block's hidden width is its expansion times
-    the scaled width that enters; torchvision's width_mult scales the table's hidden widths one by one.
+    the scaled width that enters, as in the authors' code; torchvision's width_mult rounds each of the table's hidden
+    widths by itself, so its scaled networks differ.
     """
     return Architecture(
         name,

@@ -50,7 +50,7 @@ def regnet(
     """The RegNet of these numbers (Radosavovic et al. 2020): X, or with se=0.25 Y.
 
     d: blocks. w0, wa, wm: first width, slope and ratio of the quantised-linear rule (see `quantised`).
-    group_width: channels of each group of the 3x3, or the whole width where that is less. Widths become multiples of it.
+    group_width: channels of each group of the 3x3, or the whole width where that is less. Widths become its multiples.
     rounding: "pycls" (the authors': to the nearest multiple) or "torchvision" (as `round_width`), which differ for
     RegNetX-400MF and -4.0GF and RegNetY-800MF, -4.0GF and -8.0GF.
 

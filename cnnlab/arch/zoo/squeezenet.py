@@ -26,9 +26,11 @@ def squeezenet(x: Image, classes: int, *, stem: tuple[int, int], pools: tuple[in
     """
     width, kernel = stem
     x = max_pool(act(conv(x.at("stem"), width, kernel, 2, padding=0, bias=True)), 3, 2, ceil=True)
+    stage = 1
     for number, (squeeze, expand) in enumerate(FIRES, 2):
-        x = fire(x.at(f"fire{number}"), squeeze, expand)
-        x = max_pool(x, 3, 2, ceil=True) if number in pools else x
+        x = fire(x.at(f"stage{stage}.fire{number}"), squeeze, expand)
+        if number in pools:
+            x, stage = max_pool(x, 3, 2, ceil=True), stage + 1
     x = act(conv(dropout(x.at("head"), drop), classes, 1, bias=True))
     return flatten(global_pool(x))
 
