@@ -6,38 +6,23 @@ Each figure is the best of several calls in this one process; read the ratios, n
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import time
-import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
 import cnnlab as cl
+from benchmarks.peers import TOOLS, best, flop_counter, quietly
 
 NETWORKS = {  # name -> (its base, knobs)
     "resnet50": ("resnet50", {}),
     "efficientnet_b0": ("efficientnet_b0", {}),
     "efficientnet_b7": ("efficientnet_b0", {"depth": 3.1, "width": 2.0, "resolution": 600}),
 }
-
-
-def best(call: Callable[[], int], *, seconds: float = 2.0, most: int = 200) -> tuple[float, int]:
-    """The shortest time of a call (ms), repeated for so many seconds but at least twice, and what it returns."""
-    times: list[float] = []
-    result = 0
-    while len(times) < 2 or (sum(times) < seconds and len(times) < most):
-        start = time.perf_counter()
-        result = call()
-        times.append(time.perf_counter() - start)
-    return min(times) * 1e3, result
+MILLION = 1_000_000
 
 
 def counters(name: str) -> Iterator[tuple[str, Callable[[], int]]]:
@@ -49,70 +34,41 @@ def counters(name: str) -> Iterator[tuple[str, Callable[[], int]]]:
     x = torch.randn(1, 3, resolution, resolution)
     with torch.device("meta"):
         hollow, nothing = models.get_model(name).eval(), torch.empty(1, 3, resolution, resolution)
-
-    def from_knobs() -> int:
-        return cl.scaled(arch, **knobs).cost().macs
-
-    def traced() -> int:
-        return cl.trace(hollow, resolution).cost().macs
-
-    def fvcore() -> int:
-        from fvcore.nn import FlopCountAnalysis
-
-        return int(FlopCountAnalysis(model, x).unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
-
-    def torchinfo() -> int:
-        from torchinfo import summary
-
-        return int(summary(model, input_data=x, verbose=0).total_mult_adds)
-
-    def ptflops() -> int:
-        from ptflops import get_model_complexity_info
-
-        size = (3, resolution, resolution)
-        return int(get_model_complexity_info(model, size, as_strings=False, print_per_layer_stat=False)[0])
-
-    def thop() -> int:
-        from thop import profile
-
-        return int(profile(model, (x,), verbose=False)[0])
-
-    def flop_counter(module: nn.Module, image: torch.Tensor) -> int:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            module(image)
-        return counter.get_total_flops() // 2
-
-    yield "cnnlab, from knobs", from_knobs
-    yield "cnnlab, trace + cost", traced
+    yield "cnnlab, from knobs", lambda: cl.scaled(arch, **knobs).cost().macs
+    yield "cnnlab, trace + cost", lambda: cl.trace(hollow, resolution).cost().macs
+    yield "cnnlab, count", lambda: cl.count(hollow, nothing).macs
     yield "FlopCounterMode, meta", lambda: flop_counter(hollow, nothing)
     yield "FlopCounterMode, real", lambda: flop_counter(model, x)
-    yield "fvcore", fvcore
-    yield "torchinfo", torchinfo
-    yield "ptflops", ptflops
-    yield "thop", thop  # last: it leaves buffers behind in the module
+    for tool, counter in TOOLS.items():
+        yield tool, partial(counter, model, x)
 
 
-def one_million() -> str:
-    """One million EfficientNet settings as a grid, in one call on one thread."""
-    arch = cl.architecture("efficientnet_b0")
-    grid = {
-        "depth": np.linspace(0.5, 3.2, 100)[:, None, None],
-        "width": np.linspace(0.5, 2.2, 100)[None, :, None],
-        "resolution": np.arange(128, 528, 4)[None, None, :],
-    }
-    milliseconds, settings = best(lambda: cl.scaled(arch, **grid).cost().macs.size)
-    return f"{settings:,} EfficientNet settings (a grid, one call): {milliseconds / 1e3:.2f} s"
+def one_million() -> pd.DataFrame:
+    """One million settings of a family in one call on one thread: as a grid, and drawn at random."""
+    draw = np.random.default_rng(0)
+    rows = []
+    for base in ("efficientnet", "resnet", "mobilenet_v2", "regnet_y_400mf"):
+        grid = cl.Space(base, np.linspace(0.5, 3.2, 100), np.linspace(0.5, 2.2, 100), np.arange(128, 528, 4))
+        random = cl.Space(
+            base,
+            depth=draw.uniform(0.5, 3.2, MILLION),
+            width=draw.uniform(0.5, 2.2, MILLION),
+            resolution=draw.integers(128, 528, MILLION),
+            paired=True,
+        )
+        for what, space in (("a grid", grid), ("random triples", random)):
+            milliseconds, settings = best(lambda: len(space.frame()))  # noqa: B023  # called at once
+            rows.append({"family": base, "settings": f"{settings:,}", "as": what, "seconds": milliseconds / 1e3})
+    return pd.DataFrame(rows)
 
 
 def main() -> None:
-    """Print, for each network, every counter's time, its ratio to cnnlab's, and its total."""
-    logging.getLogger("fvcore").setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")
+    """Print, for each network, each counter's time, its ratio to cnnlab's and its total; then the million settings."""
+    quietly()
     for name in NETWORKS:
         rows = []
         for counter, call in counters(name):
-            with contextlib.redirect_stdout(io.StringIO()):
-                milliseconds, macs = best(call)
+            milliseconds, macs = best(call)
             rows.append({"counter": counter, "ms": milliseconds, "MACs it finds": macs})
         frame = pd.DataFrame(rows)
         frame.insert(2, "x cnnlab", frame["ms"] / frame["ms"][0])
@@ -123,7 +79,7 @@ def main() -> None:
                 formatters={"ms": "{:.2f}".format, "x cnnlab": "{:.0f}".format, "MACs it finds": "{:,}".format},
             )
         )
-    print("\n" + one_million())
+    print("\n" + one_million().to_string(index=False, formatters={"seconds": "{:.2f}".format}))
 
 
 if __name__ == "__main__":

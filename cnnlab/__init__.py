@@ -22,31 +22,57 @@ if TYPE_CHECKING:
     from cnnlab.arch import blocks
     from cnnlab.arch.architecture import Architecture, Head, Stage
     from cnnlab.arch.cost import Cost
+    from cnnlab.arch.diff import diff
     from cnnlab.arch.graph import Graph, Image, Layer, image
-    from cnnlab.arch.scaling import compound, scaled
+    from cnnlab.arch.marginal import marginal
+    from cnnlab.arch.memory import Memory
+    from cnnlab.arch.network import Network
+    from cnnlab.arch.pareto import pareto
+    from cnnlab.arch.scaling import compound, fast, scaled
+    from cnnlab.arch.solve import isocost, solve
+    from cnnlab.arch.space import Space
     from cnnlab.arch.zoo import architecture, names
     from cnnlab.run import data
+    from cnnlab.run.count import count
     from cnnlab.run.evidence import published
+    from cnnlab.run.latency import latency
     from cnnlab.run.recipe import History, Recipe
+    from cnnlab.run.roofline import roofline
     from cnnlab.run.trace import trace
     from cnnlab.run.train import fit
     from cnnlab.show import lesson
+    from cnnlab.show.diagram import diagram
     from cnnlab.show.explorer import Explorer
+    from cnnlab.show.roofplot import plot_latency, plot_roofline
+    from cnnlab.show.waterfall import isocost_lines, waterfall
 
 _HOMES = {
     "cnnlab.arch": ("blocks",),
     "cnnlab.arch.architecture": ("Architecture", "Head", "Stage"),
     "cnnlab.arch.cost": ("Cost",),
+    "cnnlab.arch.diff": ("diff",),
     "cnnlab.arch.graph": ("Graph", "Image", "Layer", "image"),
-    "cnnlab.arch.scaling": ("compound", "scaled"),
+    "cnnlab.arch.marginal": ("marginal",),
+    "cnnlab.arch.memory": ("Memory",),
+    "cnnlab.arch.network": ("Network",),
+    "cnnlab.arch.pareto": ("pareto",),
+    "cnnlab.arch.scaling": ("compound", "fast", "scaled"),
+    "cnnlab.arch.solve": ("isocost", "solve"),
+    "cnnlab.arch.space": ("Space",),
     "cnnlab.arch.zoo": ("architecture", "names"),
     "cnnlab.run": ("data",),
+    "cnnlab.run.count": ("count",),
     "cnnlab.run.evidence": ("published",),
+    "cnnlab.run.latency": ("latency",),
     "cnnlab.run.recipe": ("History", "Recipe"),
+    "cnnlab.run.roofline": ("roofline",),
     "cnnlab.run.trace": ("trace",),
     "cnnlab.run.train": ("fit",),
     "cnnlab.show": ("lesson",),
+    "cnnlab.show.diagram": ("diagram",),
     "cnnlab.show.explorer": ("Explorer",),
+    "cnnlab.show.roofplot": ("plot_latency", "plot_roofline"),
+    "cnnlab.show.waterfall": ("isocost_lines", "waterfall"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -59,19 +85,36 @@ __all__ = [
     "History",
     "Image",
     "Layer",
+    "Memory",
+    "Network",
     "Recipe",
+    "Space",
     "Stage",
     "architecture",
     "blocks",
     "compound",
+    "count",
     "data",
+    "diagram",
+    "diff",
+    "fast",
     "fit",
     "image",
+    "isocost",
+    "isocost_lines",
+    "latency",
     "lesson",
+    "marginal",
     "names",
+    "pareto",
+    "plot_latency",
+    "plot_roofline",
     "published",
+    "roofline",
     "scaled",
+    "solve",
     "trace",
+    "waterfall",
 ]
 
 

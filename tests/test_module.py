@@ -12,6 +12,7 @@ from torchvision import models
 
 import cnnlab as cl
 from cnnlab.arch.blocks import act, add, conv, flatten, global_pool, linear, norm
+from cnnlab.run import room
 from tests import oracles
 
 
@@ -208,3 +209,22 @@ def test_a_block_with_two_outputs_of_one_scope_still_builds():
     assert model(torch.randn(2, 3, 8, 8)).shape == (2, 5)
     assert oracles.numel(model) == graph.cost().params
     assert oracles.macs(model, 8) == graph.cost().macs
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("googlenet", models.GoogLeNet_Weights.IMAGENET1K_V1),
+        ("inception_v3", models.Inception_V3_Weights.IMAGENET1K_V1),
+    ],
+)
+def test_weights_for_images_in_another_scale_are_refused_before_they_are_fetched(name, weights):
+    with pytest.raises(ValueError, match=r"in the scale of the authors' code.*transform_input"):
+        cl.architecture(name).graph().module(weights=weights)
+
+
+def test_what_does_not_fit_into_memory_is_foretold(monkeypatch):
+    monkeypatch.setattr(room, "available", lambda device: 100_000_000)
+    cl.architecture("resnet18").graph().module()
+    with pytest.raises(MemoryError, match=r"resnet50: its weights need 0.10 GB, and cpu has 0.10 GB left"):
+        cl.architecture("resnet50").graph().module()

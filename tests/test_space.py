@@ -171,10 +171,14 @@ def test_a_space_reads_well():
 
 ARRAYS = cl.scaled(cl.architecture("resnet18"), width=np.array([1.0, 2.0]))
 BAD_SPACES = {
-    "unknown": (dict(base="resnet51"), ValueError, r"'resnet51' is unknown; give efficientnet, resnet.*cl.names\(\)"),
-    "number": (dict(base=50), TypeError, r"50 is a int; its depth and width can only be scaled where rows"),
-    "function": (dict(base="googlenet"), TypeError, r"googlenet is a Network; its depth and width can only be scaled"),
-    "graph": (dict(base=cl.architecture("resnet18").graph()), TypeError, r"resnet18 is a Graph; its depth"),
+    "unknown": (
+        dict(base="resnet51"),
+        ValueError,
+        r"base='resnet51' is unknown; it must be efficientnet, resnet.*cl.names\(\)",
+    ),
+    "number": (dict(base=50), TypeError, r"base=50 is a int, whose depth and width nothing says; it must be an Arch"),
+    "function": (dict(base="googlenet"), TypeError, r"base=googlenet is a Network, whose depth and width nothing says"),
+    "graph": (dict(base=cl.architecture("resnet18").graph()), TypeError, r"base=resnet18 is a Graph, whose depth"),
     "arrays": (dict(base=ARRAYS), ValueError, r"resnet18 holds arrays, so it is many networks; start from one"),
     "zero": (dict(depth=0), ValueError, r"depth=0: depth must be a number above 0"),
     "nan": (dict(width=[1, math.nan]), ValueError, r"width=nan: width must be a number above 0"),

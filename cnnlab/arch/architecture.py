@@ -62,7 +62,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         name = check_block(self.block, self.options, "width", "stride")
-        if not set(self.fixed) <= {"depth", "width"} or isinstance(self.fixed, str):
+        if self.fixed and (isinstance(self.fixed, str) or not set(self.fixed) <= {"depth", "width"}):
             raise ValueError(f'{name}: fixed={self.fixed!r}: it may hold "depth" and "width", such as ("width",)')
         object.__setattr__(self, "depth", named(name, check_whole, "depth", self.depth))
         object.__setattr__(self, "width", named(name, check_whole, "width", self.width))
@@ -89,7 +89,8 @@ class Head:
     def __post_init__(self) -> None:
         taken = [*(["stride"] if self.stride != 1 else []), *(["width"] if self.width is not None else [])]
         name = check_block(self.block, self.options, *taken)
-        object.__setattr__(self, "stride", named(name, check_int, "stride", self.stride))
+        if self.stride != 1:
+            object.__setattr__(self, "stride", named(name, check_int, "stride", self.stride))
         if self.width is not None:
             object.__setattr__(self, "width", named(name, check_whole, "width", self.width))
 

@@ -25,12 +25,14 @@ def base_of(network: Any) -> Architecture:
     if isinstance(network, str):
         if network not in FAMILIES and network not in names():
             families = ", ".join(FAMILIES)
-            raise ValueError(f"{network!r} is unknown; give {families}, a name of cl.names(), or an Architecture")
+            raise ValueError(
+                f"base={network!r} is unknown; it must be {families}, a name of cl.names(), or an Architecture"
+            )
         network = architecture(FAMILIES[network][1] if network in FAMILIES else network)
     if not isinstance(network, Architecture):
         raise TypeError(
-            f"{getattr(network, 'name', repr(network))} is a {type(network).__name__}; its depth and width can only be "
-            "scaled where rows of stages say them: give an Architecture, or the name of a family or of such a network"
+            f"base={getattr(network, 'name', repr(network))} is a {type(network).__name__}, whose depth and width "
+            "nothing says; it must be an Architecture (rows of stages), or the name of a family or of such a network"
         )
     rows = [network.stem, *network.stages]
     if any(map(is_array, [network.resolution, network.head.width, *(n for s in rows for n in (s.depth, s.width))])):

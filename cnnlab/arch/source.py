@@ -286,12 +286,12 @@ class _Writer:
                 lines.append(f"        self.{self.switch(kind, o)} = {text}")
         holders = self.holders(kind)
         for step in kind.full.steps:
-            path = step.attribute.split(".")
-            within = [".".join(path[: n + 1]) for n in range(len(path) - 1)]
-            lines += [f"        {holders.pop(holder)}" for holder in within if holder in holders]
             name = self.called(kind, step)
             if name in done or (isinstance(step, Leaf) and not self.made(step).callee):
                 continue
+            path = step.attribute.split(".")
+            within = [".".join(path[: n + 1]) for n in range(len(path) - 1)]
+            lines += [f"        {holders.pop(holder)}" for holder in within if holder in holders]
             done.add(name)
             made = self.one(kind, step, (step.attribute,))
             option, condition = conditions.get(step.attribute, (None, ""))
@@ -476,7 +476,7 @@ def _brackets(line: str) -> tuple[int, list[str], int]:
     for at, character in enumerate(line):
         if character in "([":
             if depth == 0:
-                start, commas = at, [at]
+                start, end, commas = at, at, [at]
             depth += 1
         elif character in ")]":
             depth -= 1
@@ -484,5 +484,7 @@ def _brackets(line: str) -> tuple[int, list[str], int]:
         elif character == "," and depth == 1:
             commas.append(at)
     commas.append(end)
+    if len(commas) == 2 and not re.match(r"\w", line[start - 1 : start]):
+        return start, [], end  # a comma would make a tuple of it
     items = [line[a + 1 : b].strip() for a, b in pairwise(commas)]
     return start, [item for item in items if item], end

@@ -75,6 +75,11 @@ class Forward:
         for take in takes:
             if self.must_assign(take, layer):
                 self.assign((take,))
+        while sum(len(self.held[take].text) for take in takes) > LONG:
+            longest = max((take for take in takes if not self.held[take].variable), key=self.length, default=None)
+            if longest is None:
+                break
+            self.assign((longest,))
         images = [self.operand(take, layer, n) for n, take in enumerate(takes)]
         reads = tuple(read for take in takes for read in self.held[take].reads)
         for take in takes:  # an expression is used once
@@ -100,12 +105,15 @@ class Forward:
         held = self.held[name]
         if held.variable:
             return False
-        if " if " in held.text or len(held.text) > LONG:
+        if " if " in held.text:
             return True
         if isinstance(layer, Layer) and isinstance(layer.op, (op.Slice, op.Unflatten)):
             return True
         starts = layer is None or isinstance(layer.op, STARTS)
         return starts and not (held.text.endswith("]") and not held.loose) and name not in self.skipped
+
+    def length(self, name: str) -> int:
+        return len(self.held[name].text)
 
     def operand(self, name: str, layer: Layer | None, n: int) -> str:
         held = self.held[name]

@@ -29,8 +29,8 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
     Without weights: He et al. 2015's normal initialisation by fan-out for convolutions, norms at 1 and 0, linear
     layers uniform within 1 / sqrt(inputs), biases 0; with a seed, the same numbers each time.
 
-    Raises ValueError for a folded graph, and for weights of another network; MemoryError, before anything is allocated,
-    for weights that do not fit into memory. Nothing half-built is returned.
+    Raises ValueError for a folded graph, and for weights of another network or of other input; MemoryError, before
+    anything is allocated, for weights that do not fit into memory. Nothing half-built is returned.
     """
     for layer in graph.layers:
         if is_array(layer.count) or layer.count != 1 or is_array(layer.channels) or is_array(layer.size):
@@ -46,6 +46,7 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
         if isinstance(part, BATCH_NORMS):
             part.reset_running_stats()
     if weights is not None:
+        _check_input(graph, weights)
         load(model, weights, name=graph.name)
     else:
         initialise(model, seed)
@@ -53,6 +54,16 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
             if isinstance(layer.op, op.LayerScale):
                 nn.init.constant_(model.get_parameter(layer.name), layer.op.initial)
     return model.train()
+
+
+def _check_input(graph: Graph, weights: Any) -> None:
+    """torchvision's weights of GoogLeNet and Inception are for images in another scale, which the graph must change."""
+    transformed = type(weights).__name__ in ("GoogLeNet_Weights", "Inception_V3_Weights")
+    if transformed and not any(isinstance(layer.op, op.Affine) for layer in graph.layers):
+        raise ValueError(
+            f"weights: {weights} are for images in the scale of the authors' code, and {graph.name} takes them in "
+            'torchvision\'s; dataclasses.replace(arch, options={"transform_input": True}) makes the network change it'
+        )
 
 
 @torch.no_grad()

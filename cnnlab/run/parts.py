@@ -28,7 +28,6 @@ ACTIVATIONS: Mapping[str, type[nn.Module]] = {
 BATCH_NORMS = (nn.BatchNorm2d, nn.BatchNorm1d)
 
 
-
 class DropPath(nn.Module):
     """Stochastic depth (Huang et al. 2016): in training, an image's whole branch is zeroed at this rate, and the
     others are scaled by 1 / (1 - rate)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 from cnnlab.arch.cost import Cost, layer_cost
@@ -92,17 +91,9 @@ def holds_arrays(graph: Graph) -> bool:
 
 def _stages(graph: Graph) -> list[tuple[str, list[int]]]:
     """(name, positions of its layers) of each stage, in the order they begin."""
-    places = stages(graph)
-    last = max((i for i, place in enumerate(places) if place != "head"), default=0)
     found: dict[str, list[int]] = {}
-    before = places[0]
-    for alone, run in groupby(range(1, len(places)), lambda i: places[i] == "head" and i < last):
-        members = list(run)
-        # What stands alone between stages: a convolution is a stage of its own, a pool belongs to what it follows.
-        own = next((graph.layers[i].name for i in members if _works(graph.layers[i])), before) if alone else None
-        for i in members:
-            before = places[i] if own is None else own
-            found.setdefault(before, []).append(i)
+    for i, place in list(enumerate(stages(graph)))[1:]:
+        found.setdefault(place, []).append(i)
     return list(found.items())
 
 
@@ -131,7 +122,8 @@ def _of_stage(graph: Graph, name: str, members: list[int]) -> list[Column]:
             joined[-1].extend(part)
         else:
             joined.append(list(part))
-    behind = {i for i in members if places[i] != name and not places[i].startswith(f"{name}.")}
+    alone = () if name in ("stem", "head") else members
+    behind = {i for i in alone if not graph.layers[i].name.startswith(f"{name}.")}
     return [Column(name, tuple(_slab(graph, part, behind) for part in joined))]
 
 

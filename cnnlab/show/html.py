@@ -15,6 +15,7 @@ from cnnlab.arch.architecture import Architecture
 from cnnlab.arch.cost import Cost, layer_cost
 from cnnlab.arch.graph import Graph
 from cnnlab.arch.layers import Input
+from cnnlab.arch.network import Network
 from cnnlab.arch.table import describe, paper_frame, stages
 from cnnlab.arch.whole import is_array, short, text
 from cnnlab.show.columns import holds_arrays
@@ -33,20 +34,20 @@ TITLES = {
 }
 
 
-def html(thing: Architecture | Graph | Cost) -> str:
+def html(thing: Architecture | Network | Graph | Cost) -> str:
     """What a notebook shows for one of these."""
     if isinstance(thing, Cost):
         return cost_html(thing)
     return graph_html(thing) if isinstance(thing, Graph) else architecture_html(thing)
 
 
-def architecture_html(arch: Architecture) -> str:
+def architecture_html(arch: Architecture | Network) -> str:
     """The network drawn, the table of its paper with each stage's share of the multiply-adds, and its cost.
 
     Of an architecture that holds arrays of settings the tables show ranges, and a sentence stands for the drawing; of
     one whose layers do not fit together, only the sentence that says so.
     """
-    if not isinstance(arch, Architecture):
+    if not isinstance(arch, (Architecture, Network)):
         return graph_html(arch.graph())
     try:
         graph = arch.graph(folded=True)
@@ -54,7 +55,8 @@ def architecture_html(arch: Architecture) -> str:
     except (TypeError, ValueError) as error:
         return _card(_title(arch.name), _sentence(str(error)))
     shares = dict(zip(*(_stages(graph)[column] for column in ("stage", "share")), strict=True))
-    frame.insert(1, "share", [shares[stage] for stage in frame["stage"]])  # first, where a narrow page shows it
+    if shares.keys() == set(frame["stage"]):  # the rows of a function may be parts of its stages
+        frame.insert(1, "share", [shares[stage] for stage in frame["stage"]])  # first, where a narrow page shows it
     return _card(_picture(graph), _frame(frame, bars=["share"]), _cost(graph.cost()))
 
 

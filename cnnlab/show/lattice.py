@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.arch.architecture import MOST_PIXELS, Architecture
-from cnnlab.arch.bases import FAMILIES
+from cnnlab.arch.bases import FAMILIES, base_of
 from cnnlab.arch.cost import Cost
-from cnnlab.arch.network import Network
 from cnnlab.arch.scaling import ALPHA, BETA, GAMMA, multipliers, scaled
-from cnnlab.arch.zoo import architecture, names
-from cnnlab.show.state import choices, key
+from cnnlab.show.state import key
 from cnnlab.show.tables import KINDS, Pool, tables
 
 DEPTHS = tuple(k / 10 for k in range(2, 37))
@@ -99,21 +97,15 @@ class Lattice:
 def family(key: str) -> Lattice:
     """The lattice of one of `FAMILIES`; computed once."""
     label, name = FAMILIES[key]
-    return lattice(architecture(name), key=key, label=label)
+    return lattice(base_of(name), key=key, label=label)
 
 
-def lattice(base: Architecture | Network, *, key: str | None = None, label: str | None = None) -> Lattice:
+def lattice(base: Architecture, *, key: str | None = None, label: str | None = None) -> Lattice:
     """The lattice around an architecture of numbers (not arrays).
 
     Depth 0.2 to 3.6 times, width 0.25 to 2.5 times (widths that the network itself refuses are left out), resolution
-    in steps of 4 px from a quarter of its own, but not below its total stride, to three times its own. Raises ValueError
-    for a network that is a function.
+    in steps of 4 px from a quarter of its own, but not below its total stride, to three times its own.
     """
-    if isinstance(base, Network):
-        raise ValueError(
-            f"{base.name} is a function and no rows of stages, so there is no depth and width to slide; "
-            "see its .graph() and .cost()"
-        )
     resolutions = _resolutions(base)
     widths, blocks = tables(base, WIDTHS, resolutions)
     pool = Pool()
@@ -154,18 +146,12 @@ def lattice(base: Architecture | Network, *, key: str | None = None, label: str 
 
 
 def lattice_of(base: Any) -> Lattice:
-    """The lattice of a family's name, a name of the zoo or an Architecture; ValueError or TypeError for others."""
-    if isinstance(base, Architecture):
-        name = key(base.name)
-        return lattice(base, key=f"{name}_yours" if name in FAMILIES else name)
-    if not isinstance(base, str):
-        raise TypeError(f"base={base!r}: it must be a family's name or an Architecture, not a {type(base).__name__}")
-    if base in FAMILIES:
-        return family(base)
-    if base in names():
-        return lattice(architecture(base), label=base)
-    known = choices([*FAMILIES, "a name of cl.names()", "an Architecture"])
-    raise ValueError(f"base={base!r} is unknown; it must be {known}")
+    """The lattice of a family's name, a name of the zoo or an Architecture of numbers; see `base_of`."""
+    if isinstance(base, str):
+        return family(base) if base in FAMILIES else lattice(base_of(base), label=base)
+    arch = base_of(base)
+    name = key(arch.name)
+    return lattice(arch, key=f"{name}_yours" if name in FAMILIES else name)
 
 
 def packed(lattices: list[Lattice]) -> tuple[list[dict[str, Any]], bytes]:
