@@ -6,6 +6,8 @@ Each figure is the best of several calls in this one process; read the ratios, n
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -62,6 +64,22 @@ def one_million() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+IMPORT = """
+import sys, time
+start = time.perf_counter()
+import cnnlab
+print(time.perf_counter() - start, "torch" in sys.modules)
+"""
+
+
+def import_seconds() -> tuple[float, bool]:
+    """The shortest time that `import cnnlab` takes in a fresh interpreter, and whether it brings torch."""
+    command = [sys.executable, "-c", IMPORT]
+    said = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(5)]
+    times, torches = zip(*map(str.split, said), strict=True)
+    return min(map(float, times)), "True" in torches
+
+
 def main() -> None:
     """Print, for each network, each counter's time, its ratio to cnnlab's and its total; then the million settings."""
     quietly()
@@ -79,6 +97,8 @@ def main() -> None:
                 formatters={"ms": "{:.2f}".format, "x cnnlab": "{:.0f}".format, "MACs it finds": "{:,}".format},
             )
         )
+    seconds, brings_torch = import_seconds()
+    print(f"\nimport cnnlab: {seconds:.3f} s, {'with' if brings_torch else 'without'} torch")
     print("\n" + one_million().to_string(index=False, formatters={"seconds": "{:.2f}".format}))
 
 

@@ -13,8 +13,7 @@ from torchvision import models
 
 import cnnlab as cl
 from cnnlab.arch.graph import Graph
-from tests.oracles import randomised
-from tests.test_source import built
+from tests.test_source import built, drawn
 
 
 def zoo(name: str, resolution: int) -> Graph:
@@ -28,17 +27,17 @@ def traced(name: str, resolution: int) -> Graph:
 
 # One member of each family; small images, because the exporter's time is that of the layers and not of the pixels.
 FAMILIES = [
-    *((zoo, name, 32) for name in ("resnet18", "cifar_resnet20", "plain18", "seresnet18", "resnet18d", "vgg11_bn")),
-    *((zoo, name, 32) for name in ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mnasnet0_5")),
+    *((zoo, name, 32) for name in ("resnet18", "cifar_resnet20", "seresnet18", "vgg11_bn")),
+    *((zoo, name, 32) for name in ("mobilenet_v2", "mobilenet_v3_small")),
     *((zoo, name, 32) for name in ("efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "densenet121", "googlenet")),
-    *[(zoo, "squeezenet1_1", 46), (zoo, "alexnet", 64), (traced, "googlenet", 46), (traced, "shufflenet_v2_x0_5", 32)],
+    *[(zoo, "squeezenet1_1", 46), (zoo, "alexnet", 64), (traced, "shufflenet_v2_x0_5", 32)],
 ]
 IDS = [f"{make.__name__}-{name}" for make, name, _ in FAMILIES]
 
 
 def check_exported(model: nn.Module, resolution: int, path: Path) -> None:
     """Export for any batch, and compare the logits of a batch that the exporter has not seen."""
-    model = randomised(model)
+    model = drawn(model)
     given = torch.randn(2, 3, resolution, resolution, generator=torch.Generator().manual_seed(0))
     batch = torch.export.Dim("batch", min=1, max=64)
     torch.onnx.export(model, (given,), path, dynamo=True, dynamic_shapes=({0: batch},), verbose=False)
@@ -48,7 +47,7 @@ def check_exported(model: nn.Module, resolution: int, path: Path) -> None:
     with torch.no_grad():
         ours = model(x).numpy()
     assert ours.shape == theirs.shape == (3, 10)
-    assert np.ptp(ours, axis=0).min() > 0  # the logits depend on the image
+    assert np.ptp(ours, axis=0).max() > 1e-2 * np.abs(ours).max()  # the logits depend on the image
     assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(ours).max()
 
 

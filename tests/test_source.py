@@ -17,7 +17,7 @@ from torchvision import models
 import cnnlab as cl
 from cnnlab.arch import layers as op
 from cnnlab.arch.graph import Graph, image
-from cnnlab.arch.source import wrap
+from cnnlab.arch.source_text import wrap
 from tests.lawful import graphs
 
 ROOT = Path(__file__).parents[1]
@@ -60,8 +60,11 @@ def built(source: str) -> nn.Module:
 
 @torch.no_grad()
 def drawn(model: nn.Module) -> nn.Module:
-    """The module in evaluation, with norms, biases and statistics that are not the identity."""
+    """The module in evaluation, with convolutions that keep the signal's size and norms that are not the identity."""
     draw = torch.Generator().manual_seed(0)
+    for part in model.modules():
+        if isinstance(part, nn.Conv2d):  # depthwise ones too, whose fan-out says nothing of what they pass on
+            nn.init.kaiming_normal_(part.weight, mode="fan_in", generator=draw)
     for key, tensor in model.state_dict().items():
         if key.endswith("running_var"):
             tensor.uniform_(0.5, 1.5, generator=draw)
@@ -190,6 +193,15 @@ def test_random_graphs(graph):
 def test_random_graphs_are_formatted(graph):
     source = graph.to_pytorch()
     assert ruff("format", "--check", "--stdin-filename", "network.py", source=source) == ""
+
+
+def test_three_images_are_added_and_multiplied():
+    x = image(3, 8)
+    a, b = x.write("a", op.Act()), x.write("b", op.Act("silu"))
+    y = a.write("add", op.Add(), b, x).write("multiply", op.Multiply(), x, b)
+    copy, t = built(y.graph("three").to_pytorch()), torch.linspace(-2, 2, 192).reshape(1, 3, 8, 8)
+    relu, silu = t.clamp(min=0), t * torch.sigmoid(t)
+    assert torch.allclose(copy(t), (relu + silu + t) * t * silu, atol=1e-6)
 
 
 def test_it_is_written_as_a_student_would():
