@@ -48,7 +48,7 @@ def ops(draw: st.DrawFn, x: Image, others: list[Image]) -> tuple[op.Op, list[Ima
     found += [op.BatchNorm(draw(st.sampled_from([1e-5, 1e-3]))), op.LayerNorm(draw(st.sampled_from([1e-5, 1e-6])))]
     found += [op.Affine(draw(st.floats(-2, 2)), draw(st.floats(-2, 2)))]
     if same:
-        found.append((op.Add(), [draw(st.sampled_from(same))]))
+        found.append((op.Add(), draw(st.lists(st.sampled_from(same), min_size=1, max_size=2))))
     chosen = draw(st.sampled_from(found))
     return chosen if isinstance(chosen, tuple) else (chosen, [])
 

@@ -300,7 +300,7 @@ def two_inputs() -> Graph:
         (lambda: two_inputs().memory(), "stage1.1.add1: its block stands for several, and takes 2 images"),
         (
             lambda: memory_table(cl.architecture("resnet34").graph(folded=True)),
-            "resnet34: stage1.1.conv1 stands for several layers or settings; use arch.graph()",
+            "resnet34: stage1.1.conv1 stands for several layers or settings (folded, or arrays), and a table",
         ),
     ],
     ids=["batch", "dtype", "bytes", "optimizer", "operation", "two inputs", "folded table"],

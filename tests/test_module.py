@@ -12,6 +12,7 @@ from torchvision import models
 
 import cnnlab as cl
 from cnnlab.arch.blocks import act, add, conv, flatten, global_pool, linear, norm
+from cnnlab.arch.layers import Conv, Multiply
 from cnnlab.run import room
 from tests import oracles
 
@@ -228,3 +229,33 @@ def test_what_does_not_fit_into_memory_is_foretold(monkeypatch):
     cl.architecture("resnet18").graph().module()
     with pytest.raises(MemoryError, match=r"resnet50: its weights need 0.10 GB, and cpu has 0.10 GB left"):
         cl.architecture("resnet50").graph().module()
+
+
+def test_sums_and_products_of_three_images():
+    x = cl.image(2, 4)
+    y = add(act(x, "tanh"), act(x, "sigmoid"), x)
+    t = torch.randn(3, 2, 4, 4)
+    assert torch.allclose(y.graph("sum").module()(t), t.tanh() + t.sigmoid() + t)
+    x = cl.image(2, 4)
+    y = x.apply("multiply", Multiply(), act(x, "tanh"), global_pool(x))
+    expected = t * t.tanh() * t.mean((2, 3), keepdim=True)
+    assert torch.allclose(y.graph("product").module()(t), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("names", [("a", "a.b"), ("a.b", "a"), ("a.b", "c", "a.d", "a")])
+def test_a_layer_may_be_named_like_a_container(names):
+    x = cl.image(3, 4)
+    for name in names:
+        x = x.write(name, Conv(3, 1))
+    module = x.graph("named").module(seed=0)
+    assert list(module.state_dict()) and {f"{name}.weight" for name in names} == set(module.state_dict())
+    t = torch.randn(1, 3, 4, 4)
+    y = t
+    for name in names:
+        y = torch.nn.functional.conv2d(y, module.state_dict()[f"{name}.weight"])
+    assert torch.allclose(module(t), y, atol=1e-6)
+
+
+def test_a_word_of_python_names_no_layer():
+    with pytest.raises(ValueError, match=r"class: 'class' is a word of Python"):
+        cl.image(3, 4).write("stage.class", Conv(3, 1)).graph("reserved").module()

@@ -17,7 +17,7 @@ from torchvision import models
 import cnnlab as cl
 from cnnlab.arch import layers as op
 from cnnlab.arch.graph import Graph, image
-from cnnlab.arch.source_text import wrap
+from cnnlab.arch.source.text import wrap
 from tests.lawful import graphs
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from cnnlab.arch import doors
 from cnnlab.arch.cost import Cost, walk
 from cnnlab.arch.layers import BATCH_NORM, BatchNorm, Input, LayerNorm, Op
-from cnnlab.arch.whole import Truth, Whole, check_whole, text
+from cnnlab.arch.whole import Truth, Whole, check_whole, is_array, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +130,19 @@ class Graph:
             f"Graph({self.name}, {text(self.input.size)} px: {len(self)} layers, "
             f"{text(cost.macs, ',')} MACs, {text(cost.params, ',')} params)"
         )
+
+
+def check_written_out(graph: Graph, purpose: str) -> None:
+    """Raise ValueError, as a sentence, unless the graph has every layer written out and holds no arrays.
+
+    purpose: what needs that, the sentence's subject.
+    """
+    for layer in graph.layers:
+        if is_array(layer.count) or layer.count != 1 or is_array(layer.channels) or is_array(layer.size):
+            raise ValueError(
+                f"{graph.name}: {layer.name} stands for several layers or settings (folded, or arrays), "
+                f"and {purpose} needs each written out; use arch.graph() of an architecture of plain numbers"
+            )
 
 
 @dataclass

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.arch.cost import walk
+from cnnlab.arch.graph import Graph, check_written_out
 from cnnlab.arch.layers import BatchNorm, square
 from cnnlab.arch.lifetime import live_by_layer, saved_by_layer
 from cnnlab.arch.storage import learned_tensors
@@ -16,7 +17,7 @@ from cnnlab.arch.whole import Whole, at_least, check_int, is_array
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnlab.arch.graph import Graph, Layer
+    from cnnlab.arch.graph import Layer
 
 DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 """Bytes per number."""
@@ -149,9 +150,7 @@ def memory_table(graph: Graph, batch: int = 1, *, dtype: str | int = "float32") 
     import pandas as pd
 
     check_int("batch", batch)
-    for layer in graph.layers:
-        if any(is_array(n) for n in (layer.count, layer.channels, layer.size)) or layer.count != 1:
-            raise ValueError(f"{graph.name}: {layer.name} stands for several layers or settings; use arch.graph()")
+    check_written_out(graph, "a table of layers")
     number = bytes_per_number(dtype)
     columns = {
         "layer": [layer.name for layer in graph.layers],

@@ -23,8 +23,7 @@ from dataclasses import fields
 from typing import Any
 
 from cnnlab.arch import layers as ops
-from cnnlab.arch.graph import Graph, Layer
-from cnnlab.arch.whole import is_array
+from cnnlab.arch.graph import Graph, Layer, check_written_out
 
 FORMAT, VERSION = "cnnlab.graph", 1
 
@@ -49,7 +48,7 @@ def to_json(graph: Graph) -> str:
     Raises ValueError for a folded graph or one that holds arrays, for two layers of one name, and for whatever
     `from_json` would refuse.
     """
-    unfolded(graph, "JSON")
+    check_written_out(graph, "JSON")
     names = [layer.name for layer in graph.layers]
     lines = [json.dumps(_line(layer, names), ensure_ascii=False) for layer in graph.layers]
     head = [f'"format": "{FORMAT}"', f'"version": {VERSION}', f'"name": {json.dumps(graph.name, ensure_ascii=False)}']
@@ -94,17 +93,6 @@ def from_json(text: str) -> Graph:
     if not layers:
         raise ValueError("the file has no layers; a graph has at least its input")
     return Graph(name, tuple(layers))
-
-
-def unfolded(graph: Graph, purpose: str) -> None:
-    """Raise ValueError unless the graph has every layer written out, and numbers for all its settings."""
-    for layer in graph.layers:
-        settings = (getattr(layer.op, field.name) for field in fields(_data(layer.op)))
-        if is_array(layer.count) or layer.count != 1 or any(map(is_array, (layer.channels, layer.size, *settings))):
-            raise ValueError(
-                f"{graph.name}: {layer.name} stands for several layers or settings (folded, or arrays), "
-                f"and {purpose} needs each written out; use arch.graph() of an architecture of plain numbers"
-            )
 
 
 def _data(op: ops.Op) -> Any:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cnnlab.arch.graph import Graph, check_written_out
 from cnnlab.arch.layers import (
     Act,
     AdaptivePool,
@@ -38,10 +39,9 @@ from cnnlab.arch.layers import (
     area,
     square,
 )
-from cnnlab.arch.whole import is_array
 
 if TYPE_CHECKING:
-    from cnnlab.arch.graph import Graph, Layer
+    from cnnlab.arch.graph import Layer
 
 KINDS = ("spatial", "pointwise", "depthwise", "linear", "other")
 """What a group's main layer is: `kind` says which is which."""
@@ -96,8 +96,8 @@ def groups(graph: Graph) -> tuple[Group, ...]:
     found: list[list[int]] = []
     where: dict[int, int] = {}  # a layer's position -> the group that it is the last of, so far
     readers = _readers(graph)
+    check_written_out(graph, "what moves through memory")
     for i, layer in enumerate(graph.layers):
-        _plain(graph, layer)
         if isinstance(layer.op, Input):
             continue
         joins = where.get(layer.inputs[0]) if readers[layer.inputs[0]] == 1 else None
@@ -163,11 +163,3 @@ def _readers(graph: Graph) -> list[int]:
             readers[j] += 1
     readers[-1] += 1
     return readers
-
-
-def _plain(graph: Graph, layer: Layer) -> None:
-    if is_array(layer.count) or layer.count != 1 or is_array(layer.channels) or is_array(layer.size):
-        raise ValueError(
-            f"{graph.name}: {layer.name} stands for several layers or settings (folded, or arrays), and what moves "
-            "through memory is known of each written out; use arch.graph() of an architecture of plain numbers"
-        )

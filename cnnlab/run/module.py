@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import keyword
 import operator
 import re
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -13,9 +15,8 @@ from torch import fx, nn
 
 from cnnlab.arch import layers as op
 from cnnlab.arch.containers import runs
-from cnnlab.arch.graph import Graph
+from cnnlab.arch.graph import Graph, check_written_out
 from cnnlab.arch.storage import overwriting
-from cnnlab.arch.whole import is_array
 from cnnlab.run.parts import BATCH_NORMS, submodule
 from cnnlab.run.room import check_module
 from cnnlab.run.weights import load
@@ -32,12 +33,7 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
     Raises ValueError for a folded graph, and for weights of another network or of other input; MemoryError, before
     anything is allocated, for weights that do not fit into memory. Nothing half-built is returned.
     """
-    for layer in graph.layers:
-        if is_array(layer.count) or layer.count != 1 or is_array(layer.channels) or is_array(layer.size):
-            raise ValueError(
-                f"{graph.name}: {layer.name} stands for several layers or settings (folded, or arrays), "
-                "and a module needs each written out; use arch.graph() of an architecture of plain numbers"
-            )
+    check_written_out(graph, "a module")
     check_module(graph)
     with torch.device("meta"):  # no memory is touched, and nothing initialised twice
         model = _Builder(graph).build()
@@ -132,9 +128,9 @@ class _Builder:
         everything = slice(None)
         match layer.op:
             case op.Add():
-                return graph.call_function(operator.add, tuple(inputs))
+                return reduce(lambda a, b: graph.call_function(operator.add, (a, b)), inputs)
             case op.Multiply():
-                return graph.call_function(operator.mul, tuple(inputs))
+                return reduce(lambda a, b: graph.call_function(operator.mul, (a, b)), inputs)
             case op.Concat():
                 return graph.call_function(torch.cat, (inputs, 1))
             case op.Flatten():
@@ -164,8 +160,14 @@ class _Builder:
 def _attach(root: nn.Module, path: str, thing: nn.Module | nn.Parameter) -> None:
     """Make this the submodule or parameter of that dotted name, within empty modules where there are none yet."""
     *holders, name = path.split(".")
+    if keyword.iskeyword(name):
+        raise ValueError(f"{path}: {name!r} is a word of Python and cannot name a submodule; rename the layer")
     for holder in holders:
         if not hasattr(root, holder):
             root.add_module(holder, nn.Module())
         root = getattr(root, holder)
+    before = getattr(root, name, None)
+    if isinstance(before, nn.Module) and isinstance(thing, nn.Module):  # a layer named like the container before it
+        for part, child in before.named_children():
+            thing.add_module(part, child)
     setattr(root, name, thing)

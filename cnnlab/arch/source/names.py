@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cnnlab.arch import layers as ops
 from cnnlab.arch.graph import Layer
-from cnnlab.arch.source_parts import Leaf, Part
+from cnnlab.arch.source.parts import Leaf, Part
 
 ROLES = {
     **{ops.Conv: "Conv", ops.BatchNorm: "Norm", ops.LayerNorm: "Norm", ops.Act: "Act", ops.Linear: "Linear"},

@@ -1,17 +1,16 @@
 """Graph -> the source of an ordinary PyTorch module: one file to take away, which needs nothing but torch.
 
-`source_parts` reads the containers off the layers' names, `source_kinds` finds those of one kind, `source_numbers` the
-numbers in which they differ; `source_blueprint` puts that together, `source_class` and `source_forward` write it.
+`source.parts` reads the containers off the layers' names, `source.kinds` finds those of one kind, `source.numbers` the
+numbers in which they differ; `source.blueprint` puts that together, `source.classes` and `source.forward` write it.
 """
 
 from __future__ import annotations
 
-from cnnlab.arch.graph import Graph
-from cnnlab.arch.schema import unfolded
-from cnnlab.arch.source_blueprint import Blueprint, NotSo
-from cnnlab.arch.source_class import ClassText
-from cnnlab.arch.source_layers import HELPERS
-from cnnlab.arch.source_parts import tree
+from cnnlab.arch.graph import Graph, check_written_out
+from cnnlab.arch.source.blueprint import Blueprint, NotSo
+from cnnlab.arch.source.classes import ClassText
+from cnnlab.arch.source.layers import HELPERS
+from cnnlab.arch.source.parts import tree
 
 
 def to_pytorch(graph: Graph) -> str:
@@ -28,7 +27,7 @@ def to_pytorch(graph: Graph) -> str:
     class BasicBlock(nn.Module):
     ...
     """
-    unfolded(graph, "PyTorch source")
+    check_written_out(graph, "PyTorch source")
     names = [layer.name for layer in graph.layers]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

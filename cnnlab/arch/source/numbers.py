@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from cnnlab.arch.source_layers import Literal
+from cnnlab.arch.source.layers import Literal
 
 Key: TypeAlias = tuple[str, ...]
 """Where a number stands: the path of its layer within the block, then the argument's name."""

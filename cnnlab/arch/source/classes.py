@@ -6,12 +6,12 @@ import keyword
 import re
 
 from cnnlab.arch import layers as ops
-from cnnlab.arch.source_blueprint import LEARNED, Blueprint
-from cnnlab.arch.source_forward import Forward
-from cnnlab.arch.source_kinds import Kind, Optional
-from cnnlab.arch.source_numbers import Key, unique
-from cnnlab.arch.source_parts import Leaf, Part, Step
-from cnnlab.arch.source_text import WIDTH, arguments, folded, reference, wrap
+from cnnlab.arch.source.blueprint import LEARNED, Blueprint
+from cnnlab.arch.source.forward import Forward
+from cnnlab.arch.source.kinds import Kind, Optional
+from cnnlab.arch.source.numbers import Key, unique
+from cnnlab.arch.source.parts import Leaf, Part, Step
+from cnnlab.arch.source.text import WIDTH, arguments, folded, reference, wrap
 
 
 class ClassText:

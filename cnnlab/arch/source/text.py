@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from cnnlab.arch.source_layers import Made
-from cnnlab.arch.source_numbers import Key, code
+from cnnlab.arch.source.layers import Made
+from cnnlab.arch.source.numbers import Key, code
 
 WIDTH = 120
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from cnnlab.arch import layers as op
 from cnnlab.arch.graph import Layer
-from cnnlab.arch.source_kinds import Optional, outputs, references
-from cnnlab.arch.source_layers import applied
-from cnnlab.arch.source_parts import Leaf, Part, Step
+from cnnlab.arch.source.kinds import Optional, outputs, references
+from cnnlab.arch.source.layers import applied
+from cnnlab.arch.source.parts import Leaf, Part, Step
 
 LONG = 80
 """Characters of an expression that is given a name before more is done to it."""

@@ -7,11 +7,11 @@ from typing import Any
 
 from cnnlab.arch import layers as ops
 from cnnlab.arch.graph import Graph
-from cnnlab.arch.source_kinds import Forms, Kind, Optional
-from cnnlab.arch.source_layers import HELPERS, Literal, Made, Slot, made
-from cnnlab.arch.source_names import kind_name, network_name
-from cnnlab.arch.source_numbers import Argument, Column, Key, Numbers, numbers, unique
-from cnnlab.arch.source_parts import Leaf, Part, Step
+from cnnlab.arch.source.kinds import Forms, Kind, Optional
+from cnnlab.arch.source.layers import HELPERS, Literal, Made, Slot, made
+from cnnlab.arch.source.names import kind_name, network_name
+from cnnlab.arch.source.numbers import Argument, Column, Key, Numbers, numbers, unique
+from cnnlab.arch.source.parts import Leaf, Part, Step
 from cnnlab.arch.storage import overwriting
 
 LEARNED = (ops.Conv, ops.Linear, ops.BatchNorm, ops.LayerNorm, ops.LayerScale)

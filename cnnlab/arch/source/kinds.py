@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from cnnlab.arch import layers as ops
 from cnnlab.arch.graph import Layer
-from cnnlab.arch.source_layers import Made, operation
-from cnnlab.arch.source_parts import Leaf, Part, Step, dense_prefix, is_chain
+from cnnlab.arch.source.layers import Made, operation
+from cnnlab.arch.source.parts import Leaf, Part, Step, dense_prefix, is_chain
 
 Form: TypeAlias = tuple[Any, ...]
 """A container without its numbers: (star, images taken, steps, names of what is given)."""
