@@ -52,7 +52,7 @@ def test_torchvisions_networks_cost_what_each_tool_says(name, resolution):
 
 ZOO = [  # rows of stages and functions alike
     *("plain18", "resnet50", "cifar_resnet20", "cifar_resnet20_b", "efficientnet_b1", "mobilenet_v3_small"),
-    *("regnet_y_400mf", "squeezenet1_1", "googlenet"),
+    *("regnet_y_400mf", "squeezenet1_1", "googlenet", "convnext_tiny"),
 ]
 
 

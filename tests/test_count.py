@@ -171,6 +171,7 @@ BACKWARD = [
 
 @pytest.mark.parametrize(("module", "shapes"), [pytest.param(*c[1:], id=c[0]) for c in BACKWARD])
 def test_a_training_step_is_three_forwards_also_in_groups(module, shapes):
+    """T4: the gradient of a grouped kernel is grouped."""
     forward = count(module, *given_(shapes)).macs
     (x,) = given_(shapes)
     first = count(module, x, training=True)
@@ -238,6 +239,7 @@ def build(name: str) -> nn.Module:
 
 @pytest.mark.parametrize(("name", "resolution"), SMALL, ids=[case[0] for case in SMALL])
 def test_torchs_own_counter_agrees_on_torchvisions_networks(name, resolution):
+    """T21: RegNets, which cannot be built on meta, as well."""
     module = build(name)
     x = torch.empty(2, 3, resolution, resolution)
     found = count(module, x)
@@ -272,6 +274,7 @@ GOLDEN = ["ResNet18", "ResNet50", "MobileNet_V2", "EfficientNet_B0", "EfficientN
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_torchvisions_published_figures(name):
+    """T28."""
     weights = getattr(models, f"{name}_Weights").IMAGENET1K_V1
     size = weights.transforms().crop_size[0]
     found = count(build(name.lower()), torch.empty(1, 3, size, size))
@@ -543,6 +546,7 @@ def condition(module: nn.Module) -> dict:
 )
 @pytest.mark.parametrize("device", ["meta", "cpu"])
 def test_nothing_is_changed(training, error, device):
+    """T18, T19, T30: nothing is left behind, also after an error or an interrupt."""
     module = Nasty().train()
     module.frozen.eval()
     module.error = error
@@ -589,6 +593,7 @@ def test_dice_do_not_change_a_count():
 
 
 def test_wrapped_modules_cost_what_is_inside():
+    """T29."""
     module = nn.Sequential(conv(), nn.BatchNorm2d(16), nn.Sequential(conv(16, 4)))
     plain = count(module, torch.empty(IMAGE))
     compiled = torch.compile(module)

@@ -153,6 +153,7 @@ def test_what_is_timed_is_the_network_of_the_graph():
      ("mode", "training"), ("torch", "3")],
 )  # fmt: skip
 def test_other_conditions_are_not_compared(what, value):
+    """T31."""
     other = replace(hand, name="b", **{what: value})
     for compare in (lambda: hand < other, lambda: hand > other, lambda: hand.ratio(other)):
         with pytest.raises(

@@ -85,6 +85,7 @@ def test_traced_networks_to_the_byte(name):
 
 
 def test_the_figures_of_the_study():
+    """T26."""
     # Measured there with torch's own hooks on torchvision's networks, 224 px, float32, MB per image.
     resnet, b0 = (cl.architecture(name).graph() for name in ("resnet50", "efficientnet_b0"))
     assert resnet.memory().peak == 10_436_608  # three images of 56 x 56 x 256 and one of 56 x 56 x 64
