@@ -133,6 +133,20 @@ def test_the_module_is_left_as_it_was():
     assert {name: set(vars(part)) for name, part in theirs.named_modules()} == attributes
 
 
+def test_what_a_forward_remembers_is_not_left_in_the_module():
+    def forward(self, x):
+        self.last = x
+        self.calls.append(1)
+        self.conv.weight.mul_(2)
+        return self.conv(x)
+
+    module = net(forward, conv=nn.Conv2d(3, 4, 1), calls=[])
+    weight = module.conv.weight.detach().clone()
+    assert cl.trace(module, 8).cost().params == 16
+    assert (set(vars(module)) & {"last"}, module.calls) == (set(), [])
+    assert torch.equal(module.conv.weight, weight)
+
+
 def net(forward, **parts) -> nn.Module:
     """A module of these parts with this forward(self, x)."""
 

@@ -17,15 +17,17 @@ from cnnlab.arch import layers as op
 from cnnlab.arch.graph import Graph, Image, image
 from cnnlab.run.parts import DropPath
 from cnnlab.run.rules import FUNCTIONS, Refused, Value, sides
+from cnnlab.run.standin import on_meta, stand_in, wrapped
 
 
 def trace(module: nn.Module, resolution: int = 224, *, channels: int = 3, name: str | None = None) -> Graph:
     """The graph of a plain CNN, as it runs in evaluation, on (N, channels, resolution, resolution) images.
 
-    The module's forward runs once on stand-ins that know their shape and hold no numbers; each torch function that it
-    calls on them is written down. Layers keep the names of the module's own submodules, so
-    `trace(m).module(weights=m.state_dict())` is m again. The module is left as it was. Raises ValueError, with the
-    layer's path and what to do, for what the closed set of layers does not have; nothing is skipped or guessed.
+    A copy of the module that shares no tensor with it runs once, on stand-ins for images that know their shape and hold
+    no numbers; each torch function that is called on them is written down. Layers keep the names of the module's own
+    submodules, so `trace(m).module(weights=m.state_dict())` is m again. The module is left as it was. Raises
+    ValueError, with the layer's path and what to do, for what the closed set of layers does not have; nothing is
+    skipped or guessed.
 
     >>> import torchvision
     >>> trace(torchvision.models.resnet18())
@@ -33,14 +35,15 @@ def trace(module: nn.Module, resolution: int = 224, *, channels: int = 3, name: 
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module={type(module).__name__}: trace takes a torch.nn.Module")
-    module = getattr(module, "_orig_mod", module)  # out of torch.compile's wrapper
-    module = module.module if isinstance(module, nn.DataParallel) else module
+    while (inner := wrapped(module)) is not None:
+        module = inner
     name = name or type(module).__name__
-    follower = _Follower(module)
+    twin = stand_in(module, on_meta).eval()  # its forward may change what it likes
+    follower = _Follower(twin)
     x = follower.stand_in(Value(image(channels, resolution)))
-    with _evaluating(module), torch.no_grad(), follower.watching(), follower:
+    with torch.no_grad(), follower.watching(), follower:
         try:
-            y = module(x)
+            y = twin(x)
         except Refused:
             raise
         except Exception as error:
@@ -52,18 +55,6 @@ def trace(module: nn.Module, resolution: int = 224, *, channels: int = 3, name: 
     if not isinstance(value, Value) or value.order not in ("image", "flat"):
         raise ValueError("output: the module returns several things or none; trace takes modules of one output")
     return value.image.graph(name)
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode, and afterwards each part in its own mode again."""
-    modes = {part: part.training for part in module.modules()}
-    try:
-        module.eval()
-        yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
 
 
 class _Follower(TorchFunctionMode):
