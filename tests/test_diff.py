@@ -158,8 +158,8 @@ FOLDED = cl.architecture("resnet34").graph(folded=True)
 @pytest.mark.parametrize(
     ("call", "error", "sentence"),
     [
-        (lambda a: diff(a, "resnet50"), TypeError, r"'resnet50' is a str; give an Architecture, a Network or a Graph"),
-        (lambda a: diff(a, 3), TypeError, r"3 is a int; give an Architecture"),
+        (lambda a: diff(a, "resnet50"), TypeError, r"and str is none of them; of a torch module give cnnlab.trace"),
+        (lambda a: diff(a, 3), TypeError, r"int is none of them"),
         (lambda a: diff(a, ARRAYS), ValueError, r"resnet18 holds arrays, so it is many networks"),
         (lambda a: diff(a, FOLDED), ValueError, r"resnet34: .* stands for several layers or settings"),
         (lambda a: diff(a, a, by="name"), ValueError, r"by='name': choose one of order, size, or None"),
@@ -169,7 +169,7 @@ FOLDED = cl.architecture("resnet34").graph(folded=True)
             r"by='order' needs networks of as many stages each, and resnet18 has 6, efficientnet_b0 has 9; use by",
         ),
         (lambda a: waterfall(a, a, kind="flops"), ValueError, r"kind='flops': choose one of macs, params, activations"),
-        (lambda a: waterfall(a, 3), TypeError, r"3 is a int; give an Architecture"),
+        (lambda a: waterfall(a, 3), TypeError, r"int is none of them"),
     ],
     ids=["name", "number", "arrays", "folded", "by", "order", "kind", "picture"],
 )

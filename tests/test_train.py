@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnnlab.run import train
+from cnnlab.run import room, train
 from cnnlab.run.data import Data, Split
 from cnnlab.run.recipe import Epoch, History, Recipe
 from cnnlab.run.train import fit
@@ -273,3 +273,12 @@ def test_bfloat16_learns_too(ramps: Data) -> None:
 def test_it_trains_on_a_gpu(ramps: Data) -> None:
     first, second = (fit(small().cuda(), ramps, QUICK, progress=False) for _ in range(2))
     assert first == second and first.test_accuracy > 50
+
+
+def test_what_does_not_fit_is_foretold_and_changes_nothing(ramps: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "available", lambda device: 100_000)
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(MemoryError, match=r"fit: gradients.*of a batch of 50 images.*; use a smaller batch"):
+        fit(model, ramps, Recipe(epochs=1, batch=50), progress=False)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())

@@ -74,7 +74,10 @@ def diff(a: Any, b: Any, *more: Any, by: str | None = None) -> pd.DataFrame:
 def _graph(network: Any) -> Graph:
     graph = network if isinstance(network, Graph) else network.graph() if hasattr(network, "graph") else None
     if not isinstance(graph, Graph):
-        raise TypeError(f"{network!r} is a {type(network).__name__}; give an Architecture, a Network or a Graph")
+        raise TypeError(
+            f"diff compares Architectures, Networks and Graphs, and {type(network).__name__} is none of them; "
+            "of a torch module give cnnlab.trace(module)"
+        )
     return graph
 
 

@@ -190,7 +190,7 @@ def _network(model: Any, resolution: int | None, channels: int | None) -> tuple[
         resolution = 224 if resolution is None else check_int("resolution", resolution)
         channels = 3 if channels is None else check_int("channels", channels)
         return _copied(model), *_known(model, resolution, channels)
-    graph = as_graph(model, "latency", resolution)
+    graph = as_graph(model, "latency takes a torch.nn.Module, a Graph or an Architecture", resolution)
     if resolution is not None and resolution != graph.input.size:
         raise ValueError(
             f"resolution={resolution}: the graph {graph.name} is drawn for {graph.input.size} px; "
@@ -205,12 +205,12 @@ def _network(model: Any, resolution: int | None, channels: int | None) -> tuple[
 def as_graph(model: Any, what: str, resolution: int | None = None) -> Graph:
     """The graph of an architecture, at another resolution if given, or the graph itself.
 
-    Raises TypeError for anything else; `what` is the function that wants it.
+    Raises TypeError for anything else; what: what is wanted, and by whom, the sentence's beginning.
     """
     if isinstance(model, Graph):
         return model
     if not (hasattr(model, "graph") and hasattr(model, "cost")):
-        raise TypeError(f"{what} takes a torch.nn.Module, a Graph or an Architecture, not {type(model).__name__}")
+        raise TypeError(f"{what}, not {type(model).__name__}")
     drawn = model if resolution is None else replace(model, resolution=check_int("resolution", resolution))
     graph = drawn.graph()
     assert isinstance(graph, Graph)

@@ -166,7 +166,7 @@ def roofline(
     Raises ValueError for a folded graph and for what cannot be measured.
     Source: Williams, Waterman and Patterson 2009, "Roofline".
     """
-    graph = as_graph(network, "roofline")
+    graph = as_graph(network, "roofline takes a Graph or an Architecture (cnnlab.trace(module) of a torch module)")
     place, number = torch_device(device), torch_dtype(dtype)
     batch = check_int("batch", batch)
     if layout not in LAYOUTS:
