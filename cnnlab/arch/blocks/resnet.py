@@ -22,7 +22,7 @@ def basic(x: Image, width: Whole, stride: int = 1, *, option: str = "B", se: flo
     option: of `shortcut`. se: the part of the width that a squeeze-excite before the sum squeezes to; 0 for none.
     """
     y = act(norm(conv(x, width, 3, stride)))
-    y = _excite(norm(conv(y, width, 3)), se)
+    y = excite(norm(conv(y, width, 3)), se)
     return act(add(drop_path(y), shortcut(x, width, stride, option)))
 
 
@@ -45,11 +45,11 @@ def bottleneck(
     hidden = width * group_width // 64 * groups
     y = act(norm(conv(x, hidden, 1)))
     y = act(norm(conv(y, hidden, 3, stride, groups=groups)))
-    y = _excite(norm(conv(y, 4 * width, 1)), se)
+    y = excite(norm(conv(y, 4 * width, 1)), se)
     return act(add(drop_path(y), shortcut(x, 4 * width, stride, option)))
 
 
-def _excite(y: Image, se: Real) -> Image:
+def excite(y: Image, se: Real) -> Image:
     """Squeeze-excite of ResNets, by way of a multiple of 8 channels."""
     return squeeze_excite(y, round_width(y.channels, check_real("se", se, above=0, most=1)), "relu") if se else y
 
