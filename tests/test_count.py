@@ -24,19 +24,7 @@ from cnnlab.run.count import count
 from cnnlab.run.formulas import BUCKETS, rule
 from cnnlab.run.shapes import SHAPES
 from tests import oracles
-
-
-def net(forward, **parts) -> nn.Module:
-    """A module of these parts with this forward(self, *inputs)."""
-
-    class Net(nn.Module):
-        pass
-
-    Net.forward = forward
-    module = Net()
-    for name, part in parts.items():
-        setattr(module, name, part)
-    return module
+from tests.nets import net
 
 
 def conv(c_in=8, c_out=16, k=3, padding=1, bias=False, **more):

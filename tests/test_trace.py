@@ -14,6 +14,7 @@ from torchvision import models
 
 import cnnlab as cl
 from tests import oracles
+from tests.nets import net
 
 TRACED = [
     *["resnet18", "wide_resnet50_2", "resnext50_32x4d", "efficientnet_b0", "efficientnet_v2_s", "convnext_tiny"],
@@ -145,19 +146,6 @@ def test_what_a_forward_remembers_is_not_left_in_the_module():
     assert cl.trace(module, 8).cost().params == 16
     assert (set(vars(module)) & {"last"}, module.calls) == (set(), [])
     assert torch.equal(module.conv.weight, weight)
-
-
-def net(forward, **parts) -> nn.Module:
-    """A module of these parts with this forward(self, x)."""
-
-    class Net(nn.Module):
-        pass
-
-    Net.forward = forward
-    module = Net()
-    for name, part in parts.items():
-        setattr(module, name, part)
-    return module
 
 
 class Squeeze(nn.Module):

@@ -36,9 +36,9 @@ def roles(graph: Graph, stages: list[str]) -> list[str]:
 
 
 def _kind(op: Conv | Linear, x: Layer) -> str:
-    if isinstance(op, Linear) or (area(op.kernel) == 1 and not some(op.groups != 1)):
-        return "pointwise"
-    return "spatial" if some(op.groups != x.channels) or area(op.kernel) == 1 else "depthwise"
+    if isinstance(op, Conv) and some(op.groups != 1) and not some(op.groups != x.channels):
+        return "depthwise"
+    return "pointwise" if isinstance(op, Linear) or area(op.kernel) == 1 else "spatial"
 
 
 def _gates(graph: Graph) -> set[int]:

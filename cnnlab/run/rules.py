@@ -100,10 +100,7 @@ def _conv(
 ) -> Value:
     x = _image(input)
     out, share, *window = weight.shape
-    if share * groups != x.channels:
-        raise ValueError(
-            f"takes {share * groups} channels and gets {x.channels}; check trace's resolution and channels"
-        )
+    _check_channels(share * groups, x)
     kernel, steps, spread = _sides("kernel_size", tuple(window)), _one("stride", stride), _one("dilation", dilation)
     if padding == "same":
         uneven = [k for k in window if spread * (k - 1) % 2]
@@ -119,10 +116,7 @@ def _linear(write: Write, input: Value, weight: Tensor, bias: Any = None) -> Val
     out, channels = weight.shape
     if input.order not in ("flat", "last"):
         raise ValueError(f"needs a flat vector, and gets {_say(input)}; put flatten before it")
-    if channels != input.image.channels:
-        raise ValueError(
-            f"takes {channels} channels and gets {input.image.channels}; check trace's resolution and channels"
-        )
+    _check_channels(channels, input.image)
     layer = op.Linear(out, bias is not None, input.order == "last")
     return input._replace(image=write(layer, input.image, weight=weight, bias=bias))
 
@@ -145,7 +139,7 @@ def _batch_norm(
         )
     if input.order not in ("image", "flat"):
         raise ValueError(f"normalises {_say(input)}; only images and flat vectors are known")
-    _same_channels(input, weight)
+    _check_channels(weight.numel(), input.image)
     return input._replace(image=write(op.BatchNorm(eps, momentum), input.image, weight=weight, bias=bias))
 
 
@@ -157,15 +151,13 @@ def _layer_norm(
             f"normalises {_say(input)} over its last {len(normalized_shape)} dimensions; "
             "only the channels of each pixel, with a scale and a shift, are known"
         )
-    _same_channels(input, weight)
+    _check_channels(weight.numel(), input.image)
     return input._replace(image=write(op.LayerNorm(eps), input.image, weight=weight, bias=bias))
 
 
-def _same_channels(x: Value, weight: Tensor) -> None:
-    if weight.numel() != x.image.channels:
-        raise ValueError(
-            f"takes {weight.numel()} channels and gets {x.image.channels}; check trace's resolution and channels"
-        )
+def _check_channels(wants: int, x: Image) -> None:
+    if wants != x.channels:
+        raise ValueError(f"takes {wants} channels and gets {x.channels}; check trace's resolution and channels")
 
 
 # One number after the other.
