@@ -23,9 +23,9 @@ from cnnlab.arch.layers import (
     Shuffle,
     Slice,
 )
-from cnnlab.arch.recipe import recipe, window
 from cnnlab.arch.roles import ROLES, roles
 from cnnlab.arch.whole import is_array, text
+from cnnlab.arch.wording import in_words, window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,7 @@ def _rows(arch: Architecture) -> list[dict[str, Any]]:
         words = {
             "stage": name,
             "block": f"{getattr(part.block, '__name__', part.block)} {options}".strip(),
-            "layers": recipe(graph.layers, [i for i in members if places[i] == places[members[-1]]]),
+            "layers": in_words(graph.layers, [i for i in members if places[i] == places[members[-1]]]),
         }
         rows.append({**words, **_ends(graph, members), "depth": text(depth), "stride": part.stride})
     return rows
@@ -188,7 +188,7 @@ def _runs(graph: Graph) -> list[dict[str, Any]]:
     told: list[tuple[str, list[str], list[int], dict[str, Any]]] = []  # stage, its blocks, first block's layers, row
     for block, run in groupby(range(1, len(places)), places.__getitem__):
         members, (stage, _, part) = list(run), block.partition(".")
-        words = recipe(graph.layers, members)
+        words = in_words(graph.layers, members)
         if told and told[-1][0] == stage and told[-1][3]["layers"] == words:
             told[-1][1].append(part)
             told[-1][3].update(_ends(graph, [told[-1][2][0], members[-1]]))

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from cnnlab.arch.graph import Layer
 
 
-def recipe(layers: Sequence[Layer], members: Iterable[int]) -> str:
+def in_words(layers: Sequence[Layer], members: Iterable[int]) -> str:
     """The way through a block: "dw" is a depthwise convolution, "se 8" a squeeze-excite by way of 8 channels, "max" and
     "mean" are pooling, "|" stands between branches. Its shortcut is left out. members: positions of the block's layers.
 
     >>> import cnnlab as cl
     >>> layers = cl.architecture("efficientnet_b0").graph().layers
-    >>> recipe(layers, [i for i, layer in enumerate(layers) if layer.name.startswith("stage2.0.")])
+    >>> in_words(layers, [i for i, layer in enumerate(layers) if layer.name.startswith("stage2.0.")])
     '1x1 96, dw 3x3 96, se 4, 1x1 24'
     """
     steps = []
