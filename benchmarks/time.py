@@ -13,8 +13,9 @@ import torch
 
 import cnnlab as cl
 from cnnlab.run.device import speeds
-from cnnlab.run.latency import Latency, latency
+from cnnlab.run.latency import latency
 from cnnlab.run.roofline import Roofline, roofline
+from cnnlab.run.timing import Latency
 
 PAIRS = (("resnet50", "efficientnet_b0"), ("resnet18", "efficientnet_b0"), ("resnet50", "resnext50_32x4d"))
 NETWORKS = ("resnet50", "efficientnet_b0")  # whose layers are timed one by one

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cnnlab.arch.solve import isocost, solve
     from cnnlab.arch.space import Space
     from cnnlab.arch.zoo import architecture, names
+    from cnnlab.arch.zoo.regnet import regnet
     from cnnlab.run import data
     from cnnlab.run.count import count
     from cnnlab.run.evidence import published
@@ -60,6 +61,7 @@ _HOMES = {
     "cnnlab.arch.solve": ("isocost", "solve"),
     "cnnlab.arch.space": ("Space",),
     "cnnlab.arch.zoo": ("architecture", "names"),
+    "cnnlab.arch.zoo.regnet": ("regnet",),
     "cnnlab.run": ("data",),
     "cnnlab.run.count": ("count",),
     "cnnlab.run.evidence": ("published",),
@@ -110,6 +112,7 @@ __all__ = [
     "plot_latency",
     "plot_roofline",
     "published",
+    "regnet",
     "roofline",
     "scaled",
     "solve",

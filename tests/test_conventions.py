@@ -20,25 +20,13 @@ from cnnlab.arch.conventions import COMPONENTS, CONVENTIONS
 from cnnlab.arch.graph import Graph, Layer
 from cnnlab.arch.reconcile import explain, reconcile
 from tests.counters import TOOLS
+from tests.references import TORCHVISION, reference
 
-LARGEST = 150e6  # parameters: two networks with more (convnext_large, regnet_y_128gf) take seconds to fill
-CNNS = [
-    name
-    for name in models.list_models(module=models)
-    if not name.startswith(("vit", "swin", "maxvit"))
-    and next(iter(models.get_model_weights(name))).meta["num_params"] < LARGEST
-]
+CNNS = [name for name in sorted(TORCHVISION) if not name.startswith(("vit", "swin", "maxvit"))]
 ODD = [  # one network of each family and way of writing, at a size that leaves windows over
     *("alexnet", "vgg11_bn", "resnet18", "squeezenet1_1", "densenet121", "googlenet", "inception_v3", "mobilenet_v2"),
     *("mnasnet0_5", "shufflenet_v2_x0_5", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny"),
 ]
-
-
-def torchvisions(name: str) -> nn.Module:
-    """torchvision's network without numbers; RegNet's builders need some, which is as well for a small one."""
-    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    with torch.device("cpu" if name.startswith("regnet") else "meta"):
-        return models.get_model(name, **options).eval()
 
 
 def ours(graph: Graph) -> dict[str, int]:
@@ -54,7 +42,7 @@ CASES = [(name, 75 if name == "inception_v3" else 64) for name in CNNS] + [(name
 
 @pytest.mark.parametrize(("name", "resolution"), CASES)
 def test_torchvisions_networks_cost_what_each_tool_says(name, resolution):
-    module = torchvisions(name)
+    module = reference(name)
     assert ours(cl.trace(module, resolution)) == theirs(module, resolution)
 
 

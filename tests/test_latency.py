@@ -11,7 +11,8 @@ from torch import nn
 
 import cnnlab as cl
 from cnnlab.run.clock import flushes_denormals
-from cnnlab.run.latency import Latency, latency
+from cnnlab.run.latency import latency
+from cnnlab.run.timing import Latency
 from cnnlab.show.roofplot import plot_latency
 
 hand = Latency(

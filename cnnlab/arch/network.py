@@ -14,8 +14,6 @@ from cnnlab.arch.layers import BATCH_NORM
 from cnnlab.arch.whole import Whole, check_int, check_whole, is_array, named
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cnnlab.arch.memory import Memory
 
 Forward = Callable[..., Image]
@@ -83,10 +81,6 @@ class Network:
     def memory(self, batch: int = 1, *, dtype: str | int = "float32", optimizer: str = "sgd") -> Memory:
         """Bytes for weights, live images, what training saves, gradients and optimizer; see `cnnlab.arch.memory`."""
         return self.graph(folded=True).memory(batch, dtype=dtype, optimizer=optimizer)
-
-    def reconcile(self) -> pd.DataFrame:
-        """Why five tools give five totals; see `Graph.reconcile`."""
-        return self.graph(folded=True).reconcile()
 
     def __str__(self) -> str:
         from cnnlab.arch.table import paper_table

@@ -13,8 +13,9 @@ from cnnlab.arch.graph import Graph
 from cnnlab.arch.traffic import Group, groups
 from cnnlab.arch.whole import check_int
 from cnnlab.run.device import Speeds, speeds, torch_device, torch_dtype
-from cnnlab.run.latency import LAYOUTS, as_graph, seconds_text
+from cnnlab.run.latency import LAYOUTS, as_graph
 from cnnlab.run.layertime import layer_seconds
+from cnnlab.run.timing import seconds_text
 
 if TYPE_CHECKING:
     import pandas as pd

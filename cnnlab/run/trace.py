@@ -16,8 +16,10 @@ from torchvision.ops import StochasticDepth
 from cnnlab.arch import layers as op
 from cnnlab.arch.graph import Graph, Image, image
 from cnnlab.run.parts import DropPath
-from cnnlab.run.rules import FUNCTIONS, Refused, Value, sides
+from cnnlab.run.rules import FUNCTIONS
 from cnnlab.run.standin import on_meta, stand_in, wrapped
+from cnnlab.run.undisturbed import undisturbed
+from cnnlab.run.values import Refused, Value, sides
 
 
 def trace(module: nn.Module, resolution: int = 224, *, channels: int = 3, name: str | None = None) -> Graph:
@@ -41,7 +43,7 @@ def trace(module: nn.Module, resolution: int = 224, *, channels: int = 3, name: 
     twin = stand_in(module, on_meta).eval()  # its forward may change what it likes
     follower = _Follower(twin)
     x = follower.stand_in(Value(image(channels, resolution)))
-    with torch.no_grad(), follower.watching(), follower:
+    with undisturbed(training=False), follower.watching(), follower:
         try:
             y = twin(x)
         except Refused:

@@ -23,7 +23,6 @@ from cnnlab.show.diagram import diagram, percent
 
 CSS = Path(__file__).parent / "html.css"
 LAYERS = 60  # of a graph's layers the first so many are listed
-ROWS = 60  # of any other table
 LETTERS = 120  # of a word in a table
 TITLES = {
     "macs": "multiply-adds",
@@ -71,15 +70,6 @@ def graph_html(graph: Graph) -> str:
 def cost_html(cost: Cost) -> str:
     """The three numbers of a cost, exact and in readable units (G, M and k are decimal); ranges of arrays."""
     return _card(_cost(cost))
-
-
-def frame_html(frame: pd.DataFrame, *, title: str = "", bars: Collection[str] = ()) -> str:
-    """A small table of words and numbers. bars: the columns that hold shares (0 to 1), drawn as bars.
-
-    Whole numbers get marks between their thousands; of more than 60 rows the first 60 are shown, and it says so.
-    """
-    more = f"<p>The first {ROWS} of {len(frame):,} rows.</p>" if len(frame) > ROWS else ""
-    return _card(_title(title) if title else "", _frame(frame.head(ROWS), bars=bars), more)
 
 
 def _card(*parts: str) -> str:

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cnnlab.run.latency import Latency, seconds_text
 from cnnlab.run.roofline import Bound, Roofline
+from cnnlab.run.timing import Latency, seconds_text
 from cnnlab.show.points import COLOURS
 from cnnlab.show.timeaxes import DPI, QUIET, SIZE, Box, Picture, dress, extent, names, rounded
 from cnnlab.show.tradeoff import INK, log_ticks

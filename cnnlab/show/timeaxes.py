@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 
 from cnnlab.show.plots import png
-from cnnlab.show.tradeoff import INK, log_ticks
+from cnnlab.show.tradeoff import INK, log_ticks, plain
 
 SIZE, DPI = (8.8, 5.2), 100
 QUIET, LABELS = "#666666", 6
@@ -30,7 +30,7 @@ class Picture(Figure):
 
 
 def dress(axes: Axes, across: str, up: str, *, seconds: bool = False) -> None:
-    """The house look: a light grid, no frame, round numbers."""
+    """The house look, with round numbers."""
     axes.set_xlabel(across, size=9, color=INK)
     axes.figure.text(0.012, axes.get_position().y1 + 0.045, up, size=9, color=INK)
     ticks = log_ticks(*axes.get_xlim())
@@ -38,12 +38,7 @@ def dress(axes: Axes, across: str, up: str, *, seconds: bool = False) -> None:
     ticks = log_ticks(*axes.get_ylim())
     text = [_round_seconds(t) if seconds else rounded(t) for t in ticks]
     axes.set_yticks(ticks, text)
-    axes.grid(axis="both", color="#e4e4e4", linewidth=0.7)
-    axes.tick_params(labelsize=8.5, length=3)
-    axes.minorticks_off()
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    plain(axes, grid="both")
 
 
 def rounded(n: float) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,6 +31,16 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [t for p in powers for t in (m * 10.0**p for m in steps) if low <= t <= high]
 
 
+def plain(axes: Axes, *, grid: Literal["both", "x", "y"], hide: Sequence[str] = ("top", "right", "left")) -> None:
+    """The house look: a light grid behind the data, small ticks, and no frame on these sides."""
+    axes.grid(axis=grid, color="#dddddd", linewidth=0.7)
+    axes.tick_params(labelsize=8.5, length=3)
+    axes.minorticks_off()
+    axes.set_axisbelow(True)
+    for side in hide:
+        axes.spines[side].set_visible(False)
+
+
 def matches(evidence: Mapping[str, Any], cost: Cost) -> list[dict[str, Any]]:
     """The points that are this very network, as far as multiply-adds and parameters tell; the best first."""
     found = [p for p in evidence["points"] if p["macs"] == cost.macs and p["params"] == cost.params]
@@ -45,12 +55,7 @@ def tradeoff(axes: Axes, evidence: Mapping[str, Any], cost: Cost, against: str, 
     axes.text(-0.06, 1.075, evidence["axis"], transform=axes.transAxes, size=9, color=INK)
     ticks = log_ticks(low, high)
     axes.set_xticks(ticks, [short(t).replace(".00", "").replace(".0", "") for t in ticks])
-    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
-    axes.tick_params(labelsize=8.5, length=3)
-    axes.minorticks_off()
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    plain(axes, grid="y")
     if budget and against == "macs" and budget < high:
         axes.axvspan(max(budget, low), high, color="#000000", alpha=0.06, linewidth=0)
         axes.text(1, 1.075, f"shaded: over the budget, {short(budget)}", transform=axes.transAxes, size=8, ha="right")

@@ -12,7 +12,7 @@ from cnnlab.arch.diff import KINDS, diff
 from cnnlab.arch.whole import short
 from cnnlab.show.points import COLOURS
 from cnnlab.show.timeaxes import Picture
-from cnnlab.show.tradeoff import INK, MARKERS
+from cnnlab.show.tradeoff import INK, MARKERS, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +94,7 @@ def _draw(axes: Axes, bars: Sequence[Bar], unit: str) -> None:
     axes.set_yticks(range(len(bars)), [bar.label for bar in bars], size=8.5)
     for label, bar in zip(axes.get_yticklabels(), bars, strict=True):
         label.set(weight="bold" if bar.whole else "normal", color=INK)
-    _plain(axes, "top", "right", "left")
+    plain(axes, grid="x")
     axes.tick_params(axis="y", length=0)
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= 1.12 * most]
     axes.set_xticks(ticks, [re.sub(r"\.0+(?=\D|$)", "", _amount(tick, unit)) for tick in ticks])
@@ -132,9 +132,7 @@ def isocost_lines(line: pd.DataFrame, *, x: str = "depth", y: str = "width", kin
         ends.append((float(rows[y].iloc[-1]), float(rows[x].iloc[-1]), f"{value:g}", colour))
     axes.set_xlabel(KNOBS[x], size=9, color=INK)
     axes.set_ylabel(KNOBS[y], size=9, color=INK)
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.set_axisbelow(True)
-    _plain(axes, "top", "right")
+    plain(axes, grid="both", hide=("top", "right"))
     least, most = short(line[kind].min()), short(line[kind].max())
     axes.set_title(f"{WORDS[kind]}: {least if least == most else f'{least} to {most}'} on every line",
                    loc="left", size=9.5, weight="bold", color=INK)  # fmt: skip
@@ -152,9 +150,3 @@ def _names(axes: Axes, ends: list[tuple[float, float, str, str]], third: str) ->
         axes.plot([1.01, 1.03], [at, at], transform=axes.transAxes, color=colour, lw=2, clip_on=False)
         axes.text(1.04, at, f"{name} px" if third == "resolution" else f"× {name}", transform=axes.transAxes,
                   size=8.5, va="center", color=INK)  # fmt: skip
-
-
-def _plain(axes: Axes, *sides: str) -> None:
-    for side in sides:
-        axes.spines[side].set_visible(False)
-    axes.tick_params(labelsize=8.5, length=3, colors=INK)
