@@ -7,13 +7,19 @@ import torch
 from torchvision import models
 
 import cnnlab as cl
-from cnnlab.run.evidence import family_of
+from cnnlab.run.evidence import COLUMNS, family_of
 from tests import oracles
 
 
 @pytest.fixture(scope="module")
-def frame():
+def everything():
     return cl.published()
+
+
+@pytest.fixture(scope="module")
+def frame(everything):
+    """torchvision's rows."""
+    return everything[everything["source"].str.startswith("torchvision")]
 
 
 def test_every_accuracy_of_torchvisions_metadata_is_there(frame):
@@ -33,7 +39,8 @@ def test_costs_agree_with_torchvisions_rounded_metadata(frame):
         assert abs(row.macs / 1e9 - meta["_ops"]) <= 0.0005
         # Of Inception v3 torchvision's metadata counts the head that only training uses.
         extra = oracles.numel(models.inception.InceptionAux(768, 1000)) if row.name == "inception_v3" else 0
-        assert row.params + extra == meta["num_params"]
+        assert row.params + extra == meta["num_params"] == row.stated_params
+        assert row.stated_macs == round(meta["_ops"] * 1e9)
 
 
 def test_each_network_of_the_zoo_is_computed_and_ordinary_cnns_are_traced(frame):
@@ -54,10 +61,29 @@ def test_traced_costs_are_what_torch_counts(frame, name):
     assert row["macs"] == oracles.macs(module, row["resolution"])
 
 
-def test_each_call_gives_a_frame_of_its_own():
+def test_each_call_gives_a_frame_of_its_own(everything):
     first = cl.published()
     first["accuracy"] = 0
-    assert cl.published()["accuracy"].min() > 50
+    assert cl.published().equals(everything) and not first.equals(everything)
+
+
+def test_torchvision_and_papers_stand_in_one_frame_the_cheapest_first(frame, everything):
+    beside = everything.drop(frame.index)
+    assert len(frame) > 100 and len(beside) > 180
+    assert list(everything.columns) == list(COLUMNS)
+    assert everything["macs"].dropna().is_monotonic_increasing and everything["macs"].isna().sum() == 6
+    assert set(everything["macs"].tail(6).isna()) == {True}  # several sizes, or an ensemble
+    assert set(frame["data"]) == {"imagenet"} and set(frame["protocol"]) == {"single crop"}
+    assert set(beside["data"]) == {"imagenet", "cifar10", "cifar100"} and set(beside["weights"]) == {""}
+    words = ["data", "name", "model", "family", "weights", "cost", "protocol", "recipe", "source", "note"]
+    assert all(isinstance(value, str) for column in words for value in everything[column])
+    assert (everything[["data", "model", "family", "cost", "protocol", "source"]] != "").all(axis=None)
+
+
+def test_one_network_from_both_sources_has_one_cost(frame, everything):
+    rows = everything[(everything["name"] == "efficientnet_b7") & (everything["resolution"] == 600)]
+    assert {source.split()[0] for source in rows["source"]} == {"torchvision", "Tan"}
+    assert rows[["macs", "params", "activations"]].drop_duplicates().shape[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -73,5 +99,5 @@ def test_families(name, family):
     assert family_of(name) == family
 
 
-def test_every_published_network_has_a_family(frame):
-    assert "other" not in set(frame["family"])
+def test_every_published_network_has_a_family(everything):
+    assert "other" not in set(everything["family"])

@@ -113,7 +113,9 @@ def test_shifts_move_whole_images_by_up_to_a_sixteenth() -> None:
     pixels = torch.from_numpy(np.stack([rows, columns, rows * 0], axis=-1).astype(np.uint8))[None].repeat(2, 1, 1, 1)
     seen = set()
     for seed in range(60):
-        batch = train._take(pixels, torch.tensor([0, 1]), augment=True, generator=torch.Generator().manual_seed(seed))
+        batch = train._take(
+            pixels, torch.tensor([0, 1]), augment="shift", generator=torch.Generator().manual_seed(seed)
+        )
         assert batch.shape == (2, 3, 32, 32) and batch.is_contiguous(memory_format=torch.channels_last)
         for image in batch.numpy():
             down, right = int(image[0, 16, 16]) - 16, int(image[1, 16, 16]) - 16
@@ -121,7 +123,7 @@ def test_shifts_move_whole_images_by_up_to_a_sixteenth() -> None:
             assert np.array_equal(image[1], np.clip(columns + right, 0, 31))
             seen.add((down, right))
     assert {down for down, _ in seen} == {right for _, right in seen} == {-2, -1, 0, 1, 2}
-    plain = train._take(pixels, torch.tensor([1, 0]), augment=False, generator=torch.Generator())
+    plain = train._take(pixels, torch.tensor([1, 0]), augment="none", generator=torch.Generator())
     assert torch.equal(plain, pixels.permute(0, 3, 1, 2))
 
 
@@ -219,8 +221,9 @@ def test_an_interrupt_returns_the_epochs_so_far(ramps: Data, step: int, epochs: 
         ("lr", float("nan"), ValueError), ("lr", 0.0, ValueError), ("lr", -1.0, ValueError),
         ("lr", math.inf, ValueError), ("lr", "0.1", TypeError), ("momentum", 1.0, ValueError),
         ("momentum", -0.1, ValueError),
-        ("weight_decay", -1e-4, ValueError), ("label_smoothing", 1.0, ValueError), ("augment", 1, TypeError),
-        ("precision", "float16", ValueError),
+        ("weight_decay", -1e-4, ValueError), ("label_smoothing", 1.0, ValueError), ("augment", True, ValueError),
+        ("augment", "flip", ValueError), ("optimizer", "adam", ValueError), ("schedule", None, ValueError),
+        ("normalize", "batch", ValueError), ("precision", "float16", ValueError),
     ],
 )  # fmt: skip
 def test_a_wrong_recipe_is_answered_with_a_sentence(field: str, value: object, error: type[Exception]) -> None:

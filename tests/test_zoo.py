@@ -13,7 +13,7 @@ from tests import oracles
 from tests.references import TORCHVISION, counted, reference
 
 SHARED = [name for name in cl.names() if name in TORCHVISION]
-ALONE = [name for name in cl.names() if name.startswith(("plain", "cifar"))]
+ALONE = [name for name in cl.names() if name.startswith(("plain", "cifar", "small"))]
 ODD = [  # one of each family, at a size that is no multiple of the stride: the staircase, not the square law
     *[
         "resnet18",

@@ -1,17 +1,12 @@
 """Data sets in memory: `load("glyphs", resolution=32)` gives uint8 images, split into train, validation and test.
 
-A source, one function per data set, gives `Pictures`: uint8 images, labels and class names. `load` splits them, shrinks
-them to the resolution asked for, and knows nothing else about them; a new data set is a new source in `_pictures`.
+sources/ finds the pictures of a name or a path; `load` splits them, shrinks them to the resolution asked for, and knows
+nothing else about them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
-import time
-import warnings
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,24 +14,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
-from tqdm.auto import tqdm
 
 from cnnlab.arch.whole import check_int, named
-from cnnlab.run import glyphs
+from cnnlab.run.sources import names
+from cnnlab.run.sources.names import fingerprint as fingerprint
+from cnnlab.run.sources.pictures import SMALLEST, Source
 
-SMALLEST = 8  # pixels per side, below which no picture can be recognised
-HELD_OUT = 0.125  # share of the pictures for validation, and again for testing: 2,000 each of the 16,000 glyphs
-STALE = 3600  # seconds after which a half-written file is one that a killed process left behind
-
-
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """What a source gives: images uint8 (N, 3, S, S), labels int64 (N,), the name of each class."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    classes: tuple[str, ...]
+HELD_OUT = 0.125  # share of the training pictures for validation, and again for testing: 2,000 each of 16,000 glyphs
+SIDE = 64  # pixels, where each picture has its own size
+MOST_HELD_OUT = 2000  # enough: at 90 % the standard error of an accuracy is then 0.7 points
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,55 +61,86 @@ class Data:
 
 
 def load(
-    name: str,
+    name: str | os.PathLike[str],
     *,
-    resolution: int = 64,
+    resolution: int | None = None,
     limit: int | None = None,
     cache: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    download: bool = True,
 ) -> Data:
-    """A data set, in memory. The one there is so far is `"glyphs"`, rendered here at first use and then cached.
+    """A data set, in memory.
 
-    resolution: pixels per side, from 8 to what the source has (64 for glyphs); shrunk with antialiasing.
-    limit: keep at most so many pictures of each split; the classes stay equally frequent.
+    name: one of these, or a path.
+
+    - "glyphs": letters and digits, 64 px, 42 classes, rendered here at first use and then cached.
+    - "digits": scikit-learn's, 8 px, grey.
+    - "fashion_mnist" (28 px, grey), "cifar10", "cifar100" (32 px): torchvision's, downloaded into the cache.
+    - a folder/class/*.png, or folder/train/class/*.png beside val and test (see `cnnlab.run.sources.folder`).
+    - a `.npz` file, with x_train, y_train, x_test and y_test (see `cnnlab.run.sources.npz`).
+
+    resolution: pixels per side, from 8 to what the source has, which is the default; shrunk with antialiasing. The
+    pictures of a folder have sizes of their own and are all brought to the resolution, 64 by default.
+    limit: keep at most so many pictures of each split, and the shares of the classes; of a folder, decode no others.
     cache: the folder of the cache; default: the environment variable CNNLAB_CACHE, else the user's cache folder.
-    progress: draw a progress bar on standard error while rendering (seconds, once per machine).
+    progress: draw a progress bar on standard error while rendering, downloading, or decoding the pictures of a folder.
+    download: False: never use the network.
 
-    Raises ValueError or TypeError with a sentence that names the argument, its value and what is allowed.
+    A source that has a test set, or a validation set, keeps it. What is missing is taken from its training pictures by
+    `split`, the same ones every time. Grey pictures become three equal channels.
+
+    Raises, always with a sentence that names what is wrong and what to do: ValueError or TypeError for an argument
+    that is not allowed and for damaged data, FileNotFoundError for what is not there, OSError for a failed download.
 
     >>> load("glyphs", resolution=65)
     Traceback (most recent call last):
-    ValueError: load: resolution=65: resolution must be a whole number from 8 to 64
+    ValueError: load: resolution=65: resolution must be a whole number from 8 to 64; enlarging adds no information
     """
-    resolution = named("load", check_int, "resolution", resolution, least=SMALLEST, most=_side(name))
     if limit is not None:
         limit = named("load", check_int, "limit", limit)
+    _pixels(resolution, names.side(name))  # before anything is rendered or downloaded
     folder = Path(cache or os.environ.get("CNNLAB_CACHE") or _user_cache())
-    pictures = _pictures(name, folder, progress)
+    source = names.find(name, folder, download=download, progress=progress)
+    pixels = _pixels(resolution, source.side)
     train, validation, test = (
-        Split(_shrink(pictures.images[chosen[:limit]], resolution), torch.from_numpy(pictures.labels[chosen[:limit]]))
-        for chosen in split(pictures.labels)
+        Split(source.take(part, pixels, progress=progress), torch.from_numpy(source.labels[part]))
+        for part in (chosen[:limit] for chosen in _parts(name, source))
     )
-    return Data(name, resolution, pictures.classes, train, validation, test)
+    return Data(names.title(name), pixels, source.classes, train, validation, test)
 
 
-def _side(name: str) -> int:
-    """The pixels per side that a source has; an unknown name is refused."""
-    if name == "glyphs":
-        return glyphs.Settings().size
-    raise ValueError(f"load: name={name!r}: name must be 'glyphs', the only data set so far")
+def _pixels(resolution: int | None, side: int | None) -> int:
+    """The resolution asked for, checked against the pixels that the source has (None: not known yet, or not one)."""
+    if resolution is None:
+        return side or SIDE
+    if side is None:
+        return named("load", check_int, "resolution", resolution, least=SMALLEST)
+    try:
+        return named("load", check_int, "resolution", resolution, least=SMALLEST, most=side)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error}; enlarging adds no information") from None
 
 
-def _pictures(name: str, folder: Path, progress: bool) -> Pictures:
-    """All pictures of a source: here a new data set is added, and to `_side`."""
-    assert name == "glyphs"  # _side has refused every other name
-    return rendered(glyphs.Settings(), folder, progress=progress)
+def _parts(name: str | os.PathLike[str], source: Source) -> list[NDArray[np.int64]]:
+    """Which pictures are for training, validation and test, each in an order that keeps every class's share."""
+    first, second = len(source.labels) - source.validation - source.test, len(source.labels) - source.test
+    missing = (source.validation == 0) + (source.test == 0)
+    train, *held = split(source.labels[:first], parts=missing)
+    if not all(len(part) for part in (train, *held)):
+        raise ValueError(
+            f"load: {os.fspath(name)!r} has {first} training pictures, too few to set an eighth of them aside; "
+            "it needs at least 5"
+        )
+    validation = split(source.labels[first:second], parts=0)[0] + first if source.validation else held.pop(0)
+    test = split(source.labels[second:], parts=0)[0] + second if source.test else held.pop(0)
+    return [train, validation, test]
 
 
-def split(labels: NDArray[np.int64], *, held_out: float = HELD_OUT, seed: int = 0) -> tuple[NDArray[np.int64], ...]:
-    """Indices of the training, validation and test pictures: disjoint, shuffled, with every class in equal shares.
+def split(labels: NDArray[np.int64], *, parts: int = 2, seed: int = 0) -> tuple[NDArray[np.int64], ...]:
+    """Indices of the training pictures and of so many held-out parts: disjoint, shuffled, every class in equal shares.
 
-    Picture k of the n of its class, in random order, gets a place in [k/n, (k+1)/n); the places are cut into three.
+    A held-out part is an eighth of the pictures, and at most 2,000. Picture k of the n of its class, in random order,
+    gets a place in [k/n, (k+1)/n); the places are cut into parts.
 
     >>> [len(part) for part in split(np.arange(80) % 2)]
     [60, 10, 10]
@@ -134,93 +151,11 @@ def split(labels: NDArray[np.int64], *, held_out: float = HELD_OUT, seed: int = 
         members = np.flatnonzero(labels == label)
         place[rng.permutation(members)] = (np.arange(len(members)) + rng.random(len(members))) / len(members)
     order = np.argsort(place, kind="stable").astype(np.int64)
-    count = round(held_out * len(labels))
-    train, validation, test = np.split(order, [len(order) - 2 * count, len(order) - count])
-    return train, validation, test
-
-
-def _shrink(images: NDArray[np.uint8], resolution: int) -> Tensor:
-    """uint8 (N, 3, S, S) -> uint8 (N, 3, resolution, resolution): bilinear over the area that a new pixel covers."""
-    pictures = torch.from_numpy(images)
-    if pictures.shape[-1] == resolution:
-        return pictures
-    shrunk = torch.empty(len(pictures), 3, resolution, resolution, dtype=torch.uint8)
-    for part, target in zip(pictures.split(1000), shrunk.split(1000), strict=True):  # keeps what lies between small
-        target.copy_(F.interpolate(part, size=(resolution, resolution), mode="bilinear", antialias=True))
-    return shrunk
-
-
-def rendered(settings: glyphs.Settings, folder: Path, *, progress: bool = True, workers: int | None = None) -> Pictures:
-    """The source `glyphs`: read from the cache folder, or rendered and put there.
-
-    A file that cannot be read is rendered again, a folder that cannot be written is done without; either warns.
-    """
-    path = folder / f"glyphs-{_key(settings)}.npz"
-    labels = glyphs.labels(settings.count)
-    images = _read(path, (settings.count, 3, settings.size, settings.size))
-    if images is None:
-        images = _render(settings, progress, workers or min(8, os.cpu_count() or 1))
-        try:
-            _save(path, images)
-        except OSError as error:
-            warnings.warn(f"glyphs: {path} could not be written ({error}); they will be rendered again.", stacklevel=3)
-    return Pictures(images, labels, glyphs.CLASSES)
-
-
-def _key(settings: glyphs.Settings) -> str:
-    """Twelve hexadecimal digits that change with the settings, the renderer, and the versions that rasterise."""
-    import matplotlib
-    import PIL
-    from PIL import features
-
-    versions = (glyphs.VERSION, PIL.__version__, features.version("freetype2"), matplotlib.__version__)
-    return hashlib.sha256(repr((settings, glyphs.CLASSES, glyphs.FONTS, versions)).encode()).hexdigest()[:12]
+    count = min(round(HELD_OUT * len(labels)), MOST_HELD_OUT)
+    return tuple(np.split(order, [len(order) - k * count for k in range(parts, 0, -1)]))
 
 
 def _user_cache() -> str:
     import platformdirs
 
     return platformdirs.user_cache_dir("cnnlab")
-
-
-def _render(settings: glyphs.Settings, progress: bool, workers: int) -> NDArray[np.uint8]:
-    images = np.empty((settings.count, 3, settings.size, settings.size), np.uint8)
-    done = 0
-    with tqdm(total=settings.count, desc="rendering glyphs", unit="image", disable=not progress) as bar:
-        for chunk in glyphs.render(settings, workers=workers):
-            images[done : done + len(chunk)] = chunk
-            done += len(chunk)
-            bar.update(len(chunk))
-    return images
-
-
-def _read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """The cached images, or None; numpy's .npz is a zip file, so every byte is checked against its CRC-32."""
-    if not path.exists():
-        return None
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            images = file["images"]
-        if images.shape == shape and images.dtype == np.uint8:
-            return images
-        reason = f"holds {images.dtype} {images.shape}, not uint8 {shape}"
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        reason = f"is damaged ({type(error).__name__})"
-    warnings.warn(f"glyphs: the cache file {path} {reason}; it is rendered again.", stacklevel=4)
-    return None
-
-
-def _save(path: Path, images: NDArray[np.uint8]) -> None:
-    """Write under another name, then rename: whoever looks sees the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob("glyphs-*.part"):
-        if time.time() - left.stat().st_mtime > STALE:
-            left.unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f"{path.stem}-", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, images=images)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

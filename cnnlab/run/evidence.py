@@ -1,4 +1,4 @@
-"""Accuracies that were measured, each with its source, beside a cost that is computed here."""
+"""Accuracies that others have measured and published, each with its source, beside a cost that is computed here."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torchvision import models
 
 from cnnlab.arch.cost import Cost
 from cnnlab.arch.zoo import architecture, names
+from cnnlab.run.papers import papers
 from cnnlab.run.trace import trace
 
 if TYPE_CHECKING:
@@ -39,20 +40,42 @@ FAMILIES = (  # the first pattern that a torchvision name matches
 )
 
 
-def published() -> pd.DataFrame:
-    """ImageNet accuracies of the installed torchvision's weights, with the cost of each network: one row a weight.
+COLUMNS = (
+    *("data", "name", "model", "family", "weights", "layers", "depth", "width", "resolution", "accuracy", "accuracy5"),
+    *("macs", "params", "activations", "cost", "stated_macs", "stated_params", "protocol", "recipe", "source", "note"),
+)
+WHOLE = ("layers", "resolution", "macs", "params", "activations", "stated_macs", "stated_params")
 
-    Columns: name, family, weights; resolution (px, of the evaluation's crop); accuracy, accuracy5 (top-1 and top-5 on
-    the validation set, percent); macs, params, activations; cost: "computed" from cnnlab's own architecture, "traced"
-    from torchvision's module, or "stated" by torchvision's metadata (rounded to 1 M MACs, activations unknown) where
-    the network is a transformer; recipe (address of the training recipe); source. Parameters are those of the network
-    that is evaluated: without the 3.3 M of the head that Inception v3 trains with.
+
+def published() -> pd.DataFrame:
+    """Accuracies that others have published, with the cost of each network: one row a figure, the cheapest first.
+
+    Two sources: the installed torchvision's weights (`source` begins with "torchvision"), and papers, as typed into
+    `data/published.csv`. Columns; where a source says nothing, "" or NA:
+
+    data: "imagenet", "cifar10" or "cifar100". name: in `cnnlab.names()` or torchvision. model: as the source calls it.
+    family. weights: torchvision's. layers: with weights, as the paper counts. depth, width: multipliers, where the
+    paper has such an axis. resolution: px, of the image that is evaluated.
+    accuracy, accuracy5: top-1 and top-5 on the validation set (CIFAR: test set) unless `protocol` says otherwise,
+    percent. protocol: what was averaged at test ("single crop", "mean of 10 crops", ...); compare within one alone.
+    macs, params, activations: for one image, whatever the protocol. Parameters are those of the network that is
+    evaluated: without the 3.3 M of the head that Inception v3 trains with.
+    cost: where these come from: "computed" from cnnlab's own architecture, "traced" from torchvision's module, or
+    "stated" by the source, where it is a transformer or the paper does not say enough to build it (then activations,
+    and what is not stated, are NA).
+    stated_macs, stated_params: what the source itself says, rounded as there; `data/published.md` lists where a paper
+    and its network disagree.
+    recipe: of training, torchvision's by its address. source: paper and table. note.
+
+    >>> frame = published()
+    >>> rows = frame[(frame["model"] == "EfficientNet-B0") & (frame["protocol"] == "single crop")]
+    >>> rows[["accuracy", "macs", "stated_macs", "source"]].to_numpy().tolist()
+    [[77.1, 385814752, 390000000, 'Tan and Le 2019 (version 5), Table 2']]
     """
     import pandas as pd
 
-    frame = pd.DataFrame(_rows())
-    whole = ["resolution", "macs", "params", "activations"]
-    return frame.astype(dict.fromkeys(whole, "Int64")).sort_values("macs", kind="stable", ignore_index=True)
+    frame = pd.DataFrame([*_rows(), *papers()], columns=list(COLUMNS))
+    return frame.astype(dict.fromkeys(WHOLE, "Int64")).sort_values("macs", kind="stable", ignore_index=True)
 
 
 def family_of(name: str) -> str:
@@ -79,7 +102,9 @@ def _row(name: str, weights: Any) -> dict[str, Any]:
     resolution = weights.transforms().crop_size[0]
     cost, how = _cost(name, weights, resolution)
     return {
+        "data": "imagenet",
         "name": name,
+        "model": name,
         "family": family_of(name),
         "weights": weights.name,
         "resolution": resolution,
@@ -89,8 +114,12 @@ def _row(name: str, weights: Any) -> dict[str, Any]:
         "params": cost.params,
         "activations": cost.activations if how != "stated" else None,
         "cost": how,
-        "recipe": weights.meta.get("recipe"),
+        "stated_macs": round(weights.meta["_ops"] * 1e9),
+        "stated_params": weights.meta["num_params"],
+        "protocol": "single crop",
+        "recipe": weights.meta.get("recipe") or "",
         "source": f"torchvision {torchvision.__version__.partition('+')[0]}",
+        "note": "",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,17 +11,29 @@ from cnnlab.arch.whole import check_int, check_real, named
 if TYPE_CHECKING:
     import pandas as pd
 
-PRECISIONS = ("float32", "bfloat16")
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("one-cycle", "constant"),
+    "augment": ("none", "shift", "shift+flip"),
+    "normalize": ("data", "image"),
+    "precision": ("float32", "bfloat16"),
+}
+"""field -> what it may be."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: SGD with Nesterov momentum, a one-cycle learning rate, and images shifted at random.
+    """How to train. The default: SGD with Nesterov momentum, a one-cycle learning rate, images shifted at random.
 
-    epochs: passes over the training images.  batch: images per step.  lr: the highest learning rate, reached after
-    the first 20 % of the steps.  weight_decay: not applied to biases and norms.  augment: shift every training image
-    by up to 1/16 of its side, edge pixels repeated; no flips, which would make other letters.  seed: of the order of
-    the images, the shifts and the model's own random layers; the initial weights are the caller's affair.
+    epochs: passes over the training images.  batch: images per step.
+    optimizer: "sgd", or "adamw" (Loshchilov and Hutter 2019): betas (momentum, 0.99), and lr had better be near 0.005.
+    schedule: "one-cycle": lr is reached after the first 20 % of the steps, then falls along a cosine to about 0
+    (Smith 2018); "constant": it stays.  lr: the highest learning rate.  weight_decay: not applied to biases and norms.
+    augment: "shift" moves every training image by up to 1/16 of its side, edge pixels repeated; "shift+flip" also
+    mirrors half of them, which would make other letters; "none" leaves them.
+    normalize: "data" brings the channels of the whole data set to mean 0 and spread 1; "image" each image of its own.
+    seed: of the order of the images, the shifts and the model's own random layers; the initial weights are the
+    caller's affair.  precision: "bfloat16" is faster on processors and GPUs that have it.
 
     Raises TypeError or ValueError with a sentence when a field has the wrong type or lies outside its range.
 
@@ -33,11 +46,14 @@ class Recipe:
 
     epochs: int = 8
     batch: int = 128
+    optimizer: str = "sgd"
+    schedule: str = "one-cycle"
     lr: float = 0.2
     momentum: float = 0.9
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0
-    augment: bool = True
+    augment: str = "shift"
+    normalize: str = "data"
     seed: int = 0
     precision: str = "float32"
 
@@ -48,10 +64,10 @@ class Recipe:
         named("Recipe", check_real, "weight_decay", self.weight_decay, least=0)
         for what in ("momentum", "label_smoothing"):
             named("Recipe", check_real, what, getattr(self, what), least=0, below=1)
-        if not isinstance(self.augment, bool):
-            raise TypeError(f"Recipe: augment={self.augment!r}: augment must be True or False")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"Recipe: precision={self.precision!r}: precision must be one of {', '.join(PRECISIONS)}")
+        for what, choices in CHOICES.items():
+            if getattr(self, what) not in choices:
+                said = f"Recipe: {what}={getattr(self, what)!r}"
+                raise ValueError(f"{said}: {what} must be one of {', '.join(choices)}")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from cnnlab.run.data import Data, Split
 from cnnlab.run.recipe import Epoch, History, Recipe
 from cnnlab.run.room import check_training
 
+VERSION = 1  # raise it with every change that alters what comes out: it is part of every trial's key
 WARM_UP = 0.2  # share of the steps in which the learning rate rises; then it falls along a cosine to about 0
 CHECK_EVERY = 16  # steps between two looks at the loss: each look makes a GPU wait
 EVALUATION_BATCH = 500
@@ -25,7 +26,7 @@ REGISTER = 16  # float32 numbers in an AVX-512 register
 def fit(model: nn.Module, data: Data, recipe: Recipe | None = None, *, progress: bool = True) -> History:
     """Train a model in place, on the device where its weights are, and measure it.
 
-    The model takes float images (n, 3, H, W), of mean 0 and spread 1 by channel, and gives logits (n, classes). The
+    The model takes float images (n, 3, H, W), of mean 0 and spread 1, and gives logits (n, classes). The
     same call gives the same figures on the same machine. Ctrl-C, or a notebook's stop button, ends the run and returns
     the epochs so far; so does a loss that is no longer a number. The model is left in evaluation mode and, where
     that is safe, in the layout channels_last. progress: draw a progress bar on standard error.
@@ -42,7 +43,7 @@ def fit(model: nn.Module, data: Data, recipe: Recipe | None = None, *, progress:
     recipe = recipe or Recipe()
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     layout = _layout(model, device)
-    prepare = _preparation(data.train, device, layout)
+    prepare = _preparation(data.train, recipe.normalize, device, layout)
     _check_outputs(model, data, prepare)
     model.to(memory_format=layout)  # type: ignore[call-overload]
     with _own_randomness(recipe.seed, device):
@@ -90,20 +91,25 @@ def _layout(model: nn.Module, device: torch.device) -> torch.memory_format:
 
 
 def _preparation(
-    split: Split, device: torch.device, layout: torch.memory_format = torch.channels_last
+    split: Split, normalize: str, device: torch.device, layout: torch.memory_format = torch.channels_last
 ) -> Callable[[Tensor], Tensor]:
-    """uint8 images -> float images on the device, in the layout, of mean 0 and spread 1 by channel.
+    """uint8 images -> float images on the device, in the layout, of mean 0 and spread 1.
 
-    Mean and spread are those of the first 2,000 training images.
+    normalize: "data": by channel, mean and spread of the first 2,000 training images; "image": each image by its own.
     """
     sample = split.images[:2000].float()
     mean = sample.mean(dim=(0, 2, 3), keepdim=True).to(device)
     spread = sample.std(dim=(0, 2, 3), keepdim=True).clamp(min=1.0).to(device)
 
-    def prepare(images: Tensor) -> Tensor:
+    def by_data(images: Tensor) -> Tensor:
         return images.to(device).contiguous(memory_format=layout).float().sub_(mean).div_(spread)
 
-    return prepare
+    def by_image(images: Tensor) -> Tensor:
+        x = images.to(device).contiguous(memory_format=layout).float()
+        spread, mean = torch.std_mean(x, dim=(1, 2, 3), keepdim=True)
+        return x.sub_(mean).div_(spread.clamp_(min=1.0))
+
+    return by_image if normalize == "image" else by_data
 
 
 def _check_room(model: nn.Module, data: Data, recipe: Recipe, device: torch.device) -> None:
@@ -175,22 +181,31 @@ def _optimizer(
         {"params": kernels, "weight_decay": recipe.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    sgd = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
-        sgd, max_lr=recipe.lr, total_steps=steps + 1, pct_start=WARM_UP, cycle_momentum=False
+    optimizer: torch.optim.Optimizer
+    if recipe.optimizer == "sgd":
+        optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    else:
+        optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.99))
+    if recipe.schedule == "constant":
+        return optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=recipe.lr, total_steps=steps + 1, pct_start=WARM_UP, cycle_momentum=False
     )
-    return sgd, cycle
 
 
-def _take(pixels: Tensor, chosen: Tensor, *, augment: bool, generator: torch.Generator) -> Tensor:
-    """Images (n, 3, H, W), channels_last, out of pixels (N, H, W, 3): each shifted by up to 1/16 of its side."""
-    if not augment:
+def _take(pixels: Tensor, chosen: Tensor, *, augment: str, generator: torch.Generator) -> Tensor:
+    """Images (n, 3, H, W), channels_last, out of pixels (N, H, W, 3): each shifted by up to 1/16 of its side, and
+    half of them mirrored, as `augment` says."""
+    if augment == "none":
         return pixels[chosen].permute(0, 3, 1, 2)
     height, width = pixels.shape[1:3]
     reach = max(1, height // 16)
     shift = torch.randint(-reach, reach + 1, (2, len(chosen), 1), generator=generator).to(pixels.device)
     rows = (torch.arange(height, device=pixels.device) + shift[0]).clamp(0, height - 1)
     columns = (torch.arange(width, device=pixels.device) + shift[1]).clamp(0, width - 1)
+    if augment == "shift+flip":
+        mirrored = torch.randint(2, (len(chosen), 1), generator=generator).to(pixels.device)
+        columns = torch.where(mirrored > 0, columns.flip(1), columns)
     return pixels[chosen[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 

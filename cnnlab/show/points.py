@@ -46,10 +46,14 @@ NEEDED = ("accuracy", "macs", "params")
 
 
 def published_points() -> list[Point]:
-    """`cnnlab.published()` without transformers and without weights that were trained on more than ImageNet."""
+    """torchvision's rows of `cnnlab.published()`, without transformers and what was trained on more than ImageNet.
+
+    The rows of papers stay away: tests of several crops, and other networks under the same names, do not compare.
+    """
     from cnnlab.run.evidence import published  # late: it loads torch
 
     frame = published()
+    frame = frame[frame["source"].str.startswith("torchvision")]
     frame = frame[(frame["family"] != "transformer") & ~frame["weights"].str.contains("SWAG")]
     return [_published(row) for row in frame.to_dict("records") if not math.isnan(row["accuracy"])]
 

@@ -19,6 +19,7 @@ from cnnlab.arch.zoo.inception import INCEPTIONS
 from cnnlab.arch.zoo.mobilenet import MOBILENETS
 from cnnlab.arch.zoo.regnet import REGNETS
 from cnnlab.arch.zoo.resnet import RESNETS
+from cnnlab.arch.zoo.small import SMALL
 from cnnlab.arch.zoo.squeezenet import SQUEEZENETS
 from cnnlab.arch.zoo.vgg import VGGS
 
@@ -32,6 +33,7 @@ ZOO: Mapping[str, Callable[[str], Architecture | Network]] = {
     **SQUEEZENETS,
     **DENSENETS,
     **INCEPTIONS,
+    **SMALL,
 }
 """name -> a function that makes the network of that name."""
 

@@ -1,0 +1,196 @@
+"""`Trial`: one network, one data set, one recipe. `run` trains it and gives its row of a table of results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import subprocess
+import threading
+import time
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cnnlab.arch.architecture import Architecture
+from cnnlab.arch.bases import base_of
+from cnnlab.arch.scaling import scaled
+from cnnlab.arch.whole import check_int, named
+from cnnlab.run import data as datasets
+from cnnlab.run.recipe import Recipe
+
+ONE_AT_A_TIME = threading.Lock()  # training seeds the random numbers of the whole process
+CACHED = 8  # data sets, or resolutions of one, that a worker keeps
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network to train, and all that decides what comes out.
+
+    base: a family's name, a name of `cl.names()` or an Architecture.  depth, width: multipliers, as `cl.scaled` takes
+    them; resolution: px (default: the base's own).  data, limit: as `cl.data.load` takes them; the network gets as many
+    outputs as the data have classes.  recipe: its seed also draws the initial weights.
+
+    Raises TypeError or ValueError, as a sentence, for what cannot be built or is not a recipe.
+
+    >>> trial = Trial("small_resnet", depth=1.5, width=2, resolution=32, recipe=Recipe(epochs=2, seed=7))
+    >>> trial.architecture.stages[0].depth, trial.architecture.stages[0].width
+    (3, 16)
+    >>> trial.key == Trial("small_resnet", 1.5, 2.0, 32, recipe=Recipe(epochs=2, seed=7)).key
+    True
+    """
+
+    base: str | Architecture
+    depth: float = 1.0
+    width: float = 1.0
+    resolution: int | None = None
+    data: str = "glyphs"
+    limit: int | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self) -> None:
+        base = base_of(self.base)
+        size = base.resolution if self.resolution is None else self.resolution
+        object.__setattr__(self, "resolution", named("Trial", check_int, "resolution", size))
+        if self.limit is not None:
+            object.__setattr__(self, "limit", named("Trial", check_int, "limit", self.limit))
+        if not isinstance(self.recipe, Recipe):
+            raise TypeError(f"Trial: recipe={self.recipe!r}: recipe must be a Recipe, such as Recipe(epochs=4)")
+        object.__setattr__(self, "data", os.fspath(self.data))
+        scaled(base, depth=self.depth, width=self.width, resolution=self.resolution)
+        for knob in ("depth", "width"):
+            object.__setattr__(self, knob, float(getattr(self, knob)))
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network, with the base's number of classes."""
+        return scaled(base_of(self.base), depth=self.depth, width=self.width, resolution=self.resolution)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides what comes out, as JSON can hold it; the data by their fingerprint."""
+        from cnnlab.run.train import VERSION
+
+        named_base = self.base if isinstance(self.base, str) else _digest(self.base.graph().to_json())
+        return {
+            "base": named_base,
+            "depth": self.depth,
+            "width": self.width,
+            "resolution": self.resolution,
+            "data": datasets.fingerprint(self.data),
+            "limit": self.limit,
+            "recipe": asdict(self.recipe),
+            "training": VERSION,
+        }
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits that change with every setting, with the data, and with the way of training."""
+        return _digest(json.dumps(self.settings, sort_keys=True))
+
+    def __str__(self) -> str:
+        knobs = f"depth {self.depth:g}, width {self.width:g}, {self.resolution} px"
+        return f"{_base_name(self.base)}, {knobs}, {Path(self.data).stem}, seed {self.recipe.seed}"
+
+
+def run(trial: Trial, device: str = "cpu") -> dict[str, Any]:
+    """Train the trial's network and say what came out: one row of `cnnlab.run.store`.
+
+    device: "cpu", "cuda", "cuda:1"... In one process only one trial runs at a time. Raises KeyboardInterrupt if it is
+    interrupted; a loss that is no longer a number is a result, with its reason under `stopped`.
+    """
+    import torch
+
+    from cnnlab.run.train import fit
+
+    with ONE_AT_A_TIME:
+        began = time.perf_counter()
+        data = _loaded(trial.data, trial.resolution, trial.limit)
+        graph = replace(trial.architecture, classes=len(data.classes)).graph()
+        model = graph.module(seed=trial.recipe.seed).to(device)
+        history = fit(model, data, trial.recipe, progress=False)
+        seconds = time.perf_counter() - began
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt
+    cost = graph.cost()
+    last = history.epochs[-1] if history.epochs else None
+    return {
+        "key": trial.key,
+        "data": data.name,
+        "base": _base_name(trial.base),
+        "depth": trial.depth,
+        "width": trial.width,
+        "resolution": trial.resolution,
+        "seed": trial.recipe.seed,
+        "epochs": len(history.epochs),
+        "macs": cost.macs,
+        "params": cost.params,
+        "activations": cost.activations,
+        "accuracy": _number(history.test_accuracy),
+        "validation_accuracy": _number(last.validation_accuracy if last else math.nan),
+        "train_accuracy": _number(last.train_accuracy if last else math.nan),
+        "train_loss": _number(last.train_loss if last else math.nan),
+        "stopped": history.stopped,
+        "seconds": round(seconds, 3),
+        "device": _device_name(device),
+        "threads": torch.get_num_threads(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": json.dumps(trial.settings, sort_keys=True),
+        "history": json.dumps([asdict(epoch) for epoch in history.epochs]),
+        "versions": json.dumps(_versions(), sort_keys=True),
+    }
+
+
+@lru_cache(maxsize=CACHED)
+def _loaded(name: str, resolution: int, limit: int | None) -> datasets.Data:
+    return datasets.load(name, resolution=resolution, limit=limit, progress=False)
+
+
+def _base_name(base: str | Architecture) -> str:
+    return base if isinstance(base, str) else base.name
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _number(value: float) -> float | None:
+    """A number, or None for one that is none: JSON and SQL have no NaN."""
+    return value if math.isfinite(value) else None
+
+
+@lru_cache
+def _device_name(device: str) -> str:
+    """What computed: the name of the processor or of the GPU."""
+    from cnnlab.run.device import machine
+
+    return machine(device).name
+
+
+@lru_cache
+def _versions() -> dict[str, str | None]:
+    import numpy
+    import torch
+
+    found = {"cnnlab": version("cnnlab"), "commit": _commit(), "python": platform.python_version()}
+    return found | {"torch": torch.__version__, "numpy": numpy.__version__}
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this code runs from, with + where files were changed; None outside of one."""
+    folder = Path(__file__).parents[2]
+    if not (folder / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout
+
+    try:
+        return git("rev-parse", "HEAD").strip() + ("+" if git("status", "--porcelain", "--", "cnnlab").strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
