@@ -37,7 +37,7 @@ def grid(
 
     >>> trials = grid("small_resnet", depth=[0.5, 1], width=[1, 2], seed=range(3), recipe=Recipe(epochs=4))
     >>> len(trials), str(trials[0]), trials[-1].recipe.seed
-    (12, 'small_resnet, depth 0.5, width 1, 48 px, glyphs, seed 0', 2)
+    (12, 'small_resnet, depth 0.5, width 1, 40 px, glyphs, seed 0', 2)
     """
     recipe = recipe or Recipe()
     values = (seed, base, data, limit, depth, width, resolution)

@@ -76,9 +76,9 @@ class Trial:
         """Everything that decides what comes out, as JSON can hold it; the data by their fingerprint."""
         from cnnlab.run.train import VERSION
 
-        named_base = self.base if isinstance(self.base, str) else _digest(self.base.graph().to_json())
         return {
-            "base": named_base,
+            "base": _base_name(self.base),
+            "graph": _digest(self.architecture.graph().to_json()),
             "depth": self.depth,
             "width": self.width,
             "resolution": self.resolution,

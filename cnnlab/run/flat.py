@@ -1,0 +1,97 @@
+"""The rows of a store as a table of plain cells, such as a CSV file holds, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.run.recipe import Epoch, Recipe
+from cnnlab.run.store import COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECIPE = tuple(field.name for field in fields(Recipe) if field.name not in ("epochs", "seed"))
+VERSIONS = ("cnnlab", "commit", "python", "torch", "numpy")
+CURVES = {"train_loss": "losses", "train_accuracy": "train_curve", "validation_accuracy": "curve", "seconds": "times"}
+"""field of an epoch -> the column that holds it for all epochs, with blanks between."""
+DIGITS = 5  # after the point: an accuracy is a multiple of 0.01, a loss has noise far above 0.00001
+
+
+def flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a trial, one plain value a cell: the recipe, the versions and the curves in columns of their own.
+
+    `planned` is the number of epochs of the recipe (`epochs` were trained), `fingerprint` that of the data. Numbers are
+    rounded to 5 digits after the point.
+    """
+    import pandas as pd
+
+    return pd.DataFrame([_flat(row) for row in frame.to_dict("records")])
+
+
+def _flat(row: Mapping[Any, Any]) -> dict[str, Any]:
+    settings, history, versions = row["settings"], row["history"], row["versions"]
+    plain = {name: _rounded(row[name]) for name in COLUMNS if name not in ("settings", "history", "versions")}
+    return {
+        **plain,
+        "planned": settings["recipe"]["epochs"],
+        **{name: settings["recipe"][name] for name in RECIPE},
+        "limit": settings["limit"],
+        "fingerprint": settings["data"],
+        "training": settings["training"],
+        "graph": settings["graph"],
+        **{name: versions[name] for name in VERSIONS},
+        **{column: " ".join(f"{_rounded(e[name]):g}" for e in history) for name, column in CURVES.items()},
+    }
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows of a store that a table of `flat` holds.
+
+    Raises ValueError, as a sentence, for a row whose key is not that of its settings, and for columns that lack.
+    """
+    for record in table.to_dict("records"):
+        row = {
+            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()
+        }
+        try:
+            yield _row(row)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the table is none of finished trials: {error} is wrong or missing") from error
+
+
+def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    kinds = {field.name: type(field.default) for field in fields(Recipe)}
+    recipe = {name: kinds[name](row[name]) for name in RECIPE} | {"epochs": row["planned"], "seed": row["seed"]}
+    limit = None if row["limit"] is None else int(row["limit"])
+    settings = {
+        "base": row["base"],
+        "graph": row["graph"],
+        **{knob: float(row[knob]) for knob in ("depth", "width")},
+        "resolution": row["resolution"],
+        "data": row["fingerprint"],
+        "limit": limit,
+        "recipe": {field.name: recipe[field.name] for field in fields(Recipe)},
+        "training": row["training"],
+    }
+    text = json.dumps(settings, sort_keys=True)
+    if (key := hashlib.sha256(text.encode()).hexdigest()[:16]) != row["key"]:
+        raise ValueError(f"row {row['key']} has been changed: its settings have the key {key}")
+    curves = {name: [float(n) for n in str(row[column] or "").split()] for name, column in CURVES.items()}
+    history = [
+        {"epoch": i + 1} | {name: curve[i] for name, curve in curves.items()} for i in range(len(curves["seconds"]))
+    ]
+    assert all(set(epoch) == {field.name for field in fields(Epoch)} for epoch in history)
+    packed = {"settings": text, "history": history, "versions": {name: row[name] for name in VERSIONS}}
+    return {name: row[name] for name in COLUMNS if name not in packed} | {
+        name: value if isinstance(value, str) else json.dumps(value, sort_keys=name == "versions")
+        for name, value in packed.items()
+    }
