@@ -36,12 +36,18 @@ if TYPE_CHECKING:
     from cnnlab.run import data
     from cnnlab.run.count import count
     from cnnlab.run.evidence import published
+    from cnnlab.run.grid import grid
     from cnnlab.run.latency import latency
+    from cnnlab.run.measured import measured
+    from cnnlab.run.predict import predict
     from cnnlab.run.recipe import History, Recipe
     from cnnlab.run.roofline import roofline
+    from cnnlab.run.sweep import sweep
     from cnnlab.run.trace import trace
     from cnnlab.run.train import fit
+    from cnnlab.run.trial import Trial
     from cnnlab.show import lesson
+    from cnnlab.show.curves import plot_scaling
     from cnnlab.show.diagram import diagram
     from cnnlab.show.explorer import Explorer
     from cnnlab.show.roofplot import plot_latency, plot_roofline
@@ -65,12 +71,18 @@ _HOMES = {
     "cnnlab.run": ("data",),
     "cnnlab.run.count": ("count",),
     "cnnlab.run.evidence": ("published",),
+    "cnnlab.run.grid": ("grid",),
     "cnnlab.run.latency": ("latency",),
+    "cnnlab.run.measured": ("measured",),
+    "cnnlab.run.predict": ("predict",),
     "cnnlab.run.recipe": ("History", "Recipe"),
     "cnnlab.run.roofline": ("roofline",),
+    "cnnlab.run.sweep": ("sweep",),
     "cnnlab.run.trace": ("trace",),
     "cnnlab.run.train": ("fit",),
+    "cnnlab.run.trial": ("Trial",),
     "cnnlab.show": ("lesson",),
+    "cnnlab.show.curves": ("plot_scaling",),
     "cnnlab.show.diagram": ("diagram",),
     "cnnlab.show.explorer": ("Explorer",),
     "cnnlab.show.roofplot": ("plot_latency", "plot_roofline"),
@@ -92,6 +104,7 @@ __all__ = [
     "Recipe",
     "Space",
     "Stage",
+    "Trial",
     "architecture",
     "blocks",
     "compound",
@@ -101,21 +114,26 @@ __all__ = [
     "diff",
     "fast",
     "fit",
+    "grid",
     "image",
     "isocost",
     "isocost_lines",
     "latency",
     "lesson",
     "marginal",
+    "measured",
     "names",
     "pareto",
     "plot_latency",
     "plot_roofline",
+    "plot_scaling",
+    "predict",
     "published",
     "regnet",
     "roofline",
     "scaled",
     "solve",
+    "sweep",
     "trace",
     "waterfall",
 ]

@@ -225,7 +225,7 @@ def test_what_is_loaded_is_the_callers_own(tmp_path: Path) -> None:
 
 
 def test_digits_are_scikit_learns() -> None:
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     theirs, ours = load_digits(), data.load("digits")
     white = (theirs.data.reshape(-1, 8, 8, 1) * 255 / 16 + 0.5).astype(np.uint8)

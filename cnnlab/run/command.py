@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cnnlab.run import grid
+from cnnlab.run.flat import flat
 from cnnlab.run.store import Store
-from cnnlab.run.sweep import sweep
+from cnnlab.run.sweep import WorkersLost, sweep
+from cnnlab.run.trial import Trial
 from cnnlab.run.workers import processes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_DEADLY = 3  # trials that each have their worker killed even when it has the machine to itself
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -61,19 +66,72 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sweep(choice: argparse.Namespace) -> None:
     trials = grid.read(choice.grid, root=choice.root)
-    with _executor(choice) as executor:
-        frame = sweep(trials, choice.store, executor, device=choice.device)
+    if choice.scheduler is None:
+        frame = on_processes(trials, choice.store, choice.workers, threads=choice.threads, device=choice.device)
+    else:
+        with _cluster(choice.scheduler) as executor:
+            frame = sweep(trials, choice.store, executor, device=choice.device)
     print(summary(frame))
 
 
-def _executor(choice: argparse.Namespace) -> AbstractContextManager[Executor]:
-    if choice.scheduler is None:
-        return processes(choice.workers, threads=choice.threads)
+def on_processes(
+    trials: Sequence[Trial], store: str | os.PathLike[str], workers: int, *, threads: int = 1, device: str = "cpu"
+) -> pd.DataFrame:
+    """`sweep` on processes of this machine; when one of them is killed, it goes on with new ones.
+
+    The trials that ran when a worker was killed then run one at a time, which they may well survive: often it was their
+    memory together. One whose worker is killed again is left out; after three of those the sweep ends, because what
+    kills workers has to do with more than a trial. RuntimeError at the end says what was left out.
+    """
+    rest = list({trial.key: trial for trial in trials}.values())
+    apart: list[tuple[Trial, RuntimeError]] = []
+    while sum(isinstance(error, WorkersLost) for _, error in apart) < MOST_DEADLY:
+        try:
+            with processes(workers, threads=threads) as executor:
+                frame = sweep(rest, store, executor, device=device)
+            break
+        except WorkersLost as error:
+            print(f"\ncnnlab: {error}", file=sys.stderr)
+            for trial in error.left[:workers]:  # an executor takes them in order, so these are the ones that ran
+                if (wrong := _alone(trial, store, threads=threads, device=device)) is not None:
+                    apart.append((trial, wrong))
+                    rest.remove(trial)
+    if apart:
+        first, wrong = apart[0]
+        raise RuntimeError(
+            f"{len(apart)} trials were left out: each ran when a worker was killed, and then failed alone as well; "
+            f"what was finished is in {store}. The first was {first}: {wrong}"
+        ) from wrong
+    return frame
+
+
+def _alone(trial: Trial, store: str | os.PathLike[str], *, threads: int, device: str) -> RuntimeError | None:
+    """Train one trial, and say what went wrong, if anything did."""
+    print(f"cnnlab: one worker alone for {trial}", file=sys.stderr)
+    try:
+        with processes(1, threads=threads) as executor:
+            sweep([trial], store, executor, device=device, progress=False)
+    except RuntimeError as error:
+        return error
+    return None
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client
     except ImportError:
         raise ValueError("--scheduler needs Dask: pip install distributed") from None
-    return cast("AbstractContextManager[Executor]", Client(choice.scheduler, timeout=10).get_executor())
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise OSError(f"--scheduler {address}: no Dask scheduler answers there ({error})") from error
+    with client:
+        executor = client.get_executor(pure=False)
+        try:
+            yield executor
+        finally:
+            executor.shutdown(wait=False)  # nothing runs any more, or nobody waits for it
 
 
 def _status(choice: argparse.Namespace) -> None:
@@ -109,16 +167,3 @@ def summary(frame: pd.DataFrame) -> str:
     stopped = int(frame.stopped.notna().sum())
     total = f"in all {len(frame):,} networks, {frame.seconds.sum() / 3600:.2f} hours of one process"
     return "\n".join([*lines, total + (f", {stopped} stopped early (column `stopped`)" if stopped else "")])
-
-
-def flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a store as a table of plain cells: the recipe and the versions each a column, the curve one cell."""
-    import pandas as pd
-
-    recipes = pd.DataFrame([{**s["recipe"], "limit": s["limit"], "training": s["training"]} for s in frame.settings])
-    fingerprints = frame.settings.map(lambda s: s["data"])
-    curve = frame.history.map(lambda h: " ".join(f"{epoch['validation_accuracy']:.2f}" for epoch in h))
-    versions = pd.DataFrame(list(frame.versions))
-    plain = frame.drop(columns=["settings", "history", "versions"])
-    parts = [plain, recipes.drop(columns=["seed", "epochs"], errors="ignore"), versions]
-    return pd.concat(parts, axis=1).assign(fingerprint=fingerprints, curve=curve)

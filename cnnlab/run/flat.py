@@ -1,16 +1,18 @@
-"""The rows of a store as a table of plain cells, such as a CSV file holds, and back."""
+"""The rows of a store as CSV files of plain cells, and back: what is shipped, and what a sweep can start from."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.run.recipe import Epoch, Recipe
-from cnnlab.run.store import COLUMNS
+from cnnlab.run.store import COLUMNS, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +33,41 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame([_flat(row) for row in frame.to_dict("records")])
+
+
+def write(frame: pd.DataFrame, place: str | os.PathLike[str]) -> list[Path]:
+    """Write the rows of `Store.frame` as CSV: into one file, or, if `place` is a folder, a file for each data set.
+
+    Rows are in the order of data, base, depth, width, resolution and seed, so that the same rows make the same file.
+    """
+    table = flat(frame)
+    if len(table):
+        table = table.sort_values(["data", "base", "depth", "width", "resolution", "seed", "key"], ignore_index=True)
+    path = Path(place)
+    parts = {path / f"{data}.csv": part for data, part in table.groupby("data")} if path.is_dir() else {path: table}
+    for file, part in parts.items():
+        part.to_csv(file, index=False)
+    return list(parts)
+
+
+def fill(store: Store, paths: Iterable[str | os.PathLike[str]]) -> int:
+    """Add the rows of such CSV files that the store does not hold yet; how many they were.
+
+    Raises ValueError, as a sentence that names the file, before anything is added, if one of them is no such file.
+    """
+    import pandas as pd
+
+    found: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        try:
+            found |= {row["key"]: row for row in rows(pd.read_csv(path))}
+        except ValueError as error:  # pandas' errors of parsing are ValueErrors too
+            raise ValueError(f"{os.fspath(path)}: {error}") from error
+    known = store.keys()
+    new = [row for key, row in found.items() if key not in known]
+    for row in new:
+        store.add(row)
+    return len(new)
 
 
 def _flat(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -69,7 +106,7 @@ def rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
-    kinds = {field.name: type(field.default) for field in fields(Recipe)}
+    kinds = {name: type(value) for name, value in vars(Recipe()).items()}
     recipe = {name: kinds[name](row[name]) for name in RECIPE} | {"epochs": row["planned"], "seed": row["seed"]}
     limit = None if row["limit"] is None else int(row["limit"])
     settings = {

@@ -6,10 +6,12 @@ import itertools
 import math
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cnnlab.run.recipe import Recipe
 from cnnlab.run.trial import Trial
@@ -27,21 +29,21 @@ def grid(
     width: Any = 1.0,
     resolution: Any = None,
     data: Any = "glyphs",
-    limit: int | None = None,
+    limit: Any = None,
     seed: Any = 0,
     recipe: Recipe | None = None,
 ) -> list[Trial]:
-    """A trial for every combination; each of base, depth, width, resolution, data and seed is one value or a list.
+    """A trial for every combination; each of base, depth, width, resolution, data, limit and seed is a value or a list.
 
     Seeds are outermost: the first of them is complete before the second begins. See `Trial` for what each means.
 
     >>> trials = grid("small_resnet", depth=[0.5, 1], width=[1, 2], seed=range(3), recipe=Recipe(epochs=4))
     >>> len(trials), str(trials[0]), trials[-1].recipe.seed
-    (12, 'small_resnet, depth 0.5, width 1, 40 px, glyphs, seed 0', 2)
+    (12, 'small_resnet, depth 0.5, width 1, 28 px, glyphs, seed 0', 2)
     """
     recipe = recipe or Recipe()
     values = (seed, base, data, limit, depth, width, resolution)
-    lists = [list(v) if isinstance(v, Sequence | range) and not isinstance(v, str) else [v] for v in values]
+    lists = [list(v) if np.iterable(v) and not isinstance(v, str) else [v] for v in values]
     for axis, found in zip(AXES, lists, strict=True):
         if not found:
             raise ValueError(f"grid: {axis} is an empty list; a grid needs at least one value of each")
@@ -78,9 +80,9 @@ def read(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = 
 
 def _tables(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     tables = document.get("grid")
-    if set(document) != {"grid"} or not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
-        raise ValueError("the file must hold tables [[grid]] and nothing else")
-    return tables
+    if set(document) == {"grid"} and isinstance(tables, list) and tables and all(isinstance(t, dict) for t in tables):
+        return tables
+    raise ValueError("the file must hold tables [[grid]] and nothing else")
 
 
 def _trials(table: Mapping[str, Any], root: Path) -> list[Trial]:
@@ -93,12 +95,15 @@ def _trials(table: Mapping[str, Any], root: Path) -> list[Trial]:
         raise ValueError(f"recipe = {recipe!r} must be a table, such as recipe = {{ epochs = 4 }}")
     _check_words("recipe", recipe, {field.name for field in fields(Recipe)} - {"seed"})
     data = options.pop("data", "glyphs")
-    names = [str(root / name) if _is_path(name) else name for name in ([data] if isinstance(data, str) else data)]
+    names = [_place(name, root) for name in (data if isinstance(data, list) else [data])]
     return grid(options.pop("base"), data=names, recipe=Recipe(**recipe), **options)
 
 
-def _is_path(name: str) -> bool:
-    return "/" in name or name.endswith(".npz")
+def _place(name: Any, root: Path) -> str:
+    """A path below the root, or the name of a data set."""
+    if not isinstance(name, str):
+        raise ValueError(f"data = {name!r} must be the name of a data set or a path, or a list of them")
+    return str(root / Path(name).expanduser()) if "/" in name or name.endswith(".npz") else name
 
 
 def _check_words(where: str, table: Mapping[str, Any], known: set[str]) -> None:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDERS = (
+PLACES = (
     Path(__file__).parents[2] / "data",  # a checkout
-    Path(__file__).parents[1] / "tables",  # an installed wheel, into which pyproject.toml puts data/
+    Path(sysconfig.get_path("data")) / "share" / "cnnlab",  # where a wheel puts them (pyproject.toml)
 )
 
 
-def shipped(name: str) -> Path:
-    """The path of a table in data/, such as "published.csv" or "measured/glyphs.csv".
-
-    Raises FileNotFoundError, as a sentence, where there is none.
-    """
-    for folder in FOLDERS:
-        if (folder / name).exists():
-            return folder / name
+def find(name: str) -> Path:
+    """The folder or file of that name in data/. Raises FileNotFoundError, as a sentence, where there is none."""
+    for place in PLACES:
+        if (place / name).exists():
+            return place / name
     raise FileNotFoundError(f"data/{name} is not in this installation of cnnlab; install it from a whole checkout")
 
 
 def read(name: str) -> pd.DataFrame:
-    """A shipped table. Lines that begin with # are remarks."""
+    """A table in data/, such as "published.csv". Lines that begin with # are remarks."""
     import pandas as pd
 
-    return pd.read_csv(shipped(name), comment="#")
+    return pd.read_csv(find(name), comment="#")

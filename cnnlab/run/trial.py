@@ -17,12 +17,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cnnlab.arch.architecture import Architecture
 from cnnlab.arch.bases import base_of
+from cnnlab.arch.cost import Cost
 from cnnlab.arch.scaling import scaled
 from cnnlab.arch.whole import check_int, named
 from cnnlab.run import data as datasets
-from cnnlab.run.recipe import Recipe
+from cnnlab.run.recipe import History, Recipe
 
 ONE_AT_A_TIME = threading.Lock()  # training seeds the random numbers of the whole process
 CACHED = 8  # data sets, or resolutions of one, that a worker keeps
@@ -40,7 +43,7 @@ class Trial:
 
     >>> trial = Trial("small_resnet", depth=1.5, width=2, resolution=32, recipe=Recipe(epochs=2, seed=7))
     >>> trial.architecture.stages[0].depth, trial.architecture.stages[0].width
-    (3, 16)
+    (2, 16)
     >>> trial.key == Trial("small_resnet", 1.5, 2.0, 32, recipe=Recipe(epochs=2, seed=7)).key
     True
     """
@@ -61,7 +64,12 @@ class Trial:
             object.__setattr__(self, "limit", named("Trial", check_int, "limit", self.limit))
         if not isinstance(self.recipe, Recipe):
             raise TypeError(f"Trial: recipe={self.recipe!r}: recipe must be a Recipe, such as Recipe(epochs=4)")
+        if not isinstance(self.data, str | os.PathLike):
+            raise TypeError(f"Trial: data={self.data!r}: data must be the name of a data set, or a path")
         object.__setattr__(self, "data", os.fspath(self.data))
+        for knob in ("depth", "width"):
+            if np.ndim(value := getattr(self, knob)):
+                raise TypeError(f"Trial: {knob}={value!r}: a trial is one network, so {knob} must be one number")
         scaled(base, depth=self.depth, width=self.width, resolution=self.resolution)
         for knob in ("depth", "width"):
             object.__setattr__(self, knob, float(getattr(self, knob)))
@@ -109,45 +117,55 @@ def run(trial: Trial, device: str = "cpu") -> dict[str, Any]:
     from cnnlab.run.train import fit
 
     with ONE_AT_A_TIME:
+        settings = trial.settings  # with the data as they are now
+        text = json.dumps(settings, sort_keys=True)
+        about: dict[str, Any] = {"key": _digest(text), "settings": text}
+        about |= {"versions": json.dumps(_versions(), sort_keys=True), "threads": torch.get_num_threads()}
+        about |= {"device": _device_name(device)}
         began = time.perf_counter()
-        data = _loaded(trial.data, trial.resolution, trial.limit)
+        data = _loaded(trial.data, settings["data"], trial.resolution, trial.limit)
         graph = replace(trial.architecture, classes=len(data.classes)).graph()
         model = graph.module(seed=trial.recipe.seed).to(device)
         history = fit(model, data, trial.recipe, progress=False)
         seconds = time.perf_counter() - began
     if history.stopped == "interrupted":
         raise KeyboardInterrupt
-    cost = graph.cost()
-    last = history.epochs[-1] if history.epochs else None
+    about |= {"data": data.name, "seconds": round(seconds, 3)}
+    return about | _figures(trial, graph.cost()) | _outcome(history)
+
+
+def _figures(trial: Trial, cost: Cost) -> dict[str, Any]:
+    """What the trial says of itself, and what its network costs."""
     return {
-        "key": trial.key,
-        "data": data.name,
         "base": _base_name(trial.base),
         "depth": trial.depth,
         "width": trial.width,
         "resolution": trial.resolution,
         "seed": trial.recipe.seed,
-        "epochs": len(history.epochs),
         "macs": cost.macs,
         "params": cost.params,
         "activations": cost.activations,
+    }
+
+
+def _outcome(history: History) -> dict[str, Any]:
+    """What training gave, and when."""
+    last = history.epochs[-1] if history.epochs else None
+    return {
+        "epochs": len(history.epochs),
         "accuracy": _number(history.test_accuracy),
-        "validation_accuracy": _number(last.validation_accuracy if last else math.nan),
-        "train_accuracy": _number(last.train_accuracy if last else math.nan),
-        "train_loss": _number(last.train_loss if last else math.nan),
+        "validation_accuracy": last and _number(last.validation_accuracy),
+        "train_accuracy": last and _number(last.train_accuracy),
+        "train_loss": last and _number(last.train_loss),
         "stopped": history.stopped,
-        "seconds": round(seconds, 3),
-        "device": _device_name(device),
-        "threads": torch.get_num_threads(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "settings": json.dumps(trial.settings, sort_keys=True),
-        "history": json.dumps([asdict(epoch) for epoch in history.epochs]),
-        "versions": json.dumps(_versions(), sort_keys=True),
+        "history": json.dumps([asdict(epoch) for epoch in history.epochs], allow_nan=False),
     }
 
 
 @lru_cache(maxsize=CACHED)
-def _loaded(name: str, resolution: int, limit: int | None) -> datasets.Data:
+def _loaded(name: str, fingerprint: str, resolution: int, limit: int | None) -> datasets.Data:
+    """The data, kept as long as their fingerprint stays."""
     return datasets.load(name, resolution=resolution, limit=limit, progress=False)
 
 
@@ -188,7 +206,8 @@ def _commit() -> str | None:
         return None
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout
+        words = ("--no-optional-locks", "-C", str(folder), *words)  # beside a commit that somebody makes just now
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout
 
     try:
         return git("rev-parse", "HEAD").strip() + ("+" if git("status", "--porcelain", "--", "cnnlab").strip() else "")

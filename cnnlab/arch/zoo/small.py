@@ -17,7 +17,7 @@ from cnnlab.arch.blocks import basic, conv_head, conv_stem, mbconv, plain, pool_
 
 WIDTHS = (8, 32)
 DEPTHS = (1, 2)
-RESOLUTION = 40
+RESOLUTION = 28
 
 
 def small(name: str, block: Block, *, kind: str = "relu", head: Head, **options: Any) -> Architecture:

@@ -16,7 +16,7 @@ def digits() -> Pictures:
     >>> digits().images.shape, digits().images.max()
     ((1797, 1, 8, 8), np.uint8(255))
     """
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     found = load_digits()
     grey = np.rint(found.images * (255 / WHITE)).astype(np.uint8)

@@ -84,7 +84,7 @@ def fingerprint(name: str | os.PathLike[str]) -> str:
     the bytes of each picture in it.
 
     >>> fingerprint("glyphs"), fingerprint("cifar10")
-    ('glyphs-1', 'cifar10')
+    ('glyphs-2', 'cifar10')
     """
     if side(name) is not None:
         return f"glyphs-{glyphs.VERSION}" if name == "glyphs" else str(name)

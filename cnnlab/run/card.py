@@ -1,0 +1,103 @@
+"""The tables of the data card: what data/measured holds and says, as Markdown. `python -m cnnlab card` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from cnnlab.run.findings import EQUAL_COST, equal_cost, residual_gain, rises
+from cnnlab.run.measured import SETTING, measured, seed_noise
+from cnnlab.run.predict import predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FULL = "glyphs"
+"""The data set with the full grid of three families, on which the two questions are asked."""
+
+
+def card() -> str:
+    """The data card's tables, computed from data/measured."""
+    parts = [
+        ("What was measured", _counts()),
+        ("How well it is predicted", _errors()),
+        (f"How accuracy rises along each knob ({FULL}, the other two at their middle)", _rises()),
+        (f"At equal MACs: one knob, or all three? ({FULL})", _equal_cost()),
+        (f"Plain against residual as depth grows ({FULL})", _residual()),
+    ]
+    return "\n\n".join(f"### {title}\n\n{table}" for title, table in parts) + "\n"
+
+
+def _counts() -> str:
+    rows = []
+    for (data, family), part in measured().groupby(["data", "family"]):
+        reached = part["accuracy"]
+        rows.append(
+            (data, family, part.groupby(SETTING).ngroups, part["seed"].nunique(), len(part))
+            + (f"{reached.min():.1f} to {reached.max():.1f}", f"{part['seconds'].sum() / 3600:.2f}")
+        )
+    everything = measured()
+    total = ("all", "", everything.groupby(SETTING).ngroups, "", len(everything), "")
+    hours = f"{everything['seconds'].sum() / 3600:.2f}"
+    heads = ("data", "family", "settings", "seeds", "networks", "accuracy (%)", "hours of one thread")
+    return markdown(heads, [*rows, (*total, hours)])
+
+
+def _errors() -> str:
+    rows = []
+    for (data, family), part in measured().groupby(["data", "family"]):
+        if part.groupby(SETTING).ngroups < 8:
+            continue
+        found, noise = predictor(str(family), str(data)), seed_noise(part)
+        figures = (f"{found.error:.2f}", f"{noise:.2f}", f"{found.error / noise:.2f}", f"{100 * found.covered:.0f}")
+        rows.append((data, family, *figures))
+    heads = ("data", "family", "error of settings left out (points)", "seed noise (points)", "ratio", "covered (%)")
+    return markdown(heads, rows)
+
+
+def _rises() -> str:
+    rows = []
+    for family in _families():
+        for row in rises(family, FULL).to_dict("records"):
+            moved = f"{row['from']:g} to {row['to']:g}"
+            rows.append((family, row["knob"], moved, f"{row['rise']:.1f}", f"{row['times']:.1f}"))
+    return markdown(("family", "knob", "from, to the best", "rise (points)", "times the seed noise"), rows)
+
+
+def _equal_cost() -> str:
+    rows = []
+    for family in EQUAL_COST:
+        for row in equal_cost(family, FULL).to_dict("records"):
+            setting = f"{row['depth']:g}, {row['width']:g}, {row['resolution']} px"
+            interval = f"{row['accuracy']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
+            behind = "" if not row["behind"] else f"{row['behind']:.1f}{'' if row['certain'] else ', not certain'}"
+            rows.append((family, row["scaled"], setting, f"{row['macs'] / 1e6:.2f}", row["networks"], interval, behind))
+    heads = ("family", "scaled", "depth, width, resolution", "M MACs", "seeds", "accuracy (95 %)", "behind the best")
+    return markdown(heads, rows)
+
+
+def _residual() -> str:
+    rows = [
+        (f"{row['depth']:g}", row["pairs"], f"{row['plain']:.1f}", f"{row['resnet']:.1f}")
+        + (f"{row['gain']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})",)
+        for row in residual_gain(FULL).to_dict("records")
+    ]
+    return markdown(("depth", "pairs", "plain (%)", "residual (%)", "gain (points, 95 %)"), rows)
+
+
+def _families() -> list[str]:
+    frame: pd.DataFrame = measured(FULL)
+    return sorted(frame["family"].unique())
+
+
+def markdown(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table.
+
+    >>> print(markdown(("a", "b"), [(1, "x")]))
+    | a | b |
+    | --- | --- |
+    | 1 | x |
+    """
+    heads = tuple(heads)
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
