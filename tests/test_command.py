@@ -1,4 +1,4 @@
-"""`python -m cnnlab`: sweep, status and export; what goes wrong is a sentence on standard error and an exit status."""
+"""`python -m cnnlab`: all its commands; what goes wrong is a sentence on standard error and an exit status."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def test_export_gives_what_pandas_reads_back(folder, tmp_path, capsys):
     assert capsys.readouterr().out == path.read_text()
     table = pd.read_csv(io.StringIO(path.read_text()))
     with Store(store) as book:
-        frame = book.frame()
-    assert table.key.tolist() == frame.key.tolist() and len(table) == 6
+        frame = book.frame(table.key)
+        assert set(table.key) == book.keys() and len(table) == 6
     plain = ["data", "base", "depth", "width", "resolution", "seed", "epochs", "macs", "params", "device", "finished"]
     pd.testing.assert_frame_equal(table[plain], frame[plain], check_dtype=False)
     for name in ("accuracy", "validation_accuracy", "train_loss", "seconds"):
@@ -117,9 +117,27 @@ def test_export_gives_what_pandas_reads_back(folder, tmp_path, capsys):
     assert table.stopped.notna().sum() == 1 == table.accuracy.isna().sum()
 
 
+def test_a_store_can_be_made_of_what_another_exports(folder, tmp_path, capsys):
+    (tmp_path / "tables").mkdir()
+    assert main(["export", str(folder / "runs.sqlite"), str(tmp_path / "tables")]) == 0
+    files = [str(path) for path in (tmp_path / "tables").iterdir()]
+    assert files == [str(tmp_path / "tables" / "toy.csv")]
+    again = str(tmp_path / "again.sqlite")
+    assert main(["import", *files, "--store", again]) == 0 and main(["import", *files, "--store", again]) == 0
+    assert capsys.readouterr().out == f"6 rows added; {again} holds 6\n0 rows added; {again} holds 6\n"
+    assert rows(Path(again)).keys() == rows(folder / "runs.sqlite").keys()
+
+
+def test_the_card_can_be_printed(capsys):
+    assert main(["card"]) == 0
+    assert capsys.readouterr().out.startswith("### What was measured\n\n| data | family |")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["import", "grid.toml", "--store", "new.sqlite"], "grid.toml: "),
+        (["import", "none.csv", "--store", "new.sqlite"], "none.csv"),
         (["status", "none.sqlite"], "none.sqlite: there is no such store"),
         (["export", "none.sqlite"], "none.sqlite: there is no such store"),
         (["status", "grid.toml"], "grid.toml is not an SQLite file; it was left as it is"),

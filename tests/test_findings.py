@@ -13,7 +13,7 @@ import cnnlab as cl
 from cnnlab.run import findings, grid
 from cnnlab.run.measured import seed_noise
 
-DEPTHS, WIDTHS, SIZES = (0.5, 1.0, 1.5, 2.0), (0.75, 1.0, 1.5, 2.0), (28, 32, 40, 48)
+DEPTHS, WIDTHS, SIZES = (0.5, 1.0, 1.5, 2.0), (0.75, 1.0, 1.5, 2.0), (20, 24, 28, 36)
 ROOT = Path(__file__).parents[1]
 
 
@@ -34,9 +34,9 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
         {"data": "toy", "family": "resnet", "depth": d, "width": w, "resolution": r, "seed": s, "macs": macs,
          "accuracy": a}
         for (d, w, r), macs, accuracies in [
-            ((0.5, 2.125, 28), 4_000_000, (70, 72, 71)),
-            ((0.5, 1.0, 60), 4_100_000, (60, 62)),
-            ((1.0, 1.125, 36), 4_050_000, (72, 73, 71, 72)),
+            ((0.5, 2.1875, 20), 4_000_000, (70, 72, 71)),
+            ((0.5, 1.0, 42), 4_100_000, (60, 62)),
+            ((1.0, 1.25, 24), 4_050_000, (72, 73, 71, 72)),
         ]
         for s, a in enumerate(accuracies)
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_a_curve_is_the_mean_over_the_middle_of_the_others(
 ) -> None:
     found = findings.curve(knob, "resnet", "toy")
     assert found[knob].tolist() == list(values) and set(found["networks"]) == {12}
-    middle = {"depth": (1.0, 1.5), "width": (1.0, 1.5), "resolution": (32, 40)}
+    middle = {"depth": (1.0, 1.5), "width": (1.0, 1.5), "resolution": (24, 28)}
     for _, row in found.iterrows():
         cells = product(*(middle[k] if k != knob else (row[knob],) for k in ("depth", "width", "resolution")), range(3))
         expected = np.mean([accuracy("resnet", *cell) for cell in cells])
@@ -85,11 +85,23 @@ def test_a_curve_is_the_mean_over_the_middle_of_the_others(
         assert row["high"] - row["accuracy"] == pytest.approx(1.96 * seed_noise(rows[:-9]) / np.sqrt(12))
 
 
+def test_a_setting_with_more_seeds_weighs_no_more(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = findings.curve("depth", "resnet", "toy")
+    often = rows[(rows["family"] == "resnet") & (rows[["depth", "width", "resolution"]] == [1.5, 1.0, 24]).all(axis=1)]
+    frame = pd.concat([rows, often.assign(seed=often["seed"] + 3)])
+    monkeypatch.setattr(findings, "measured", lambda data=None: frame)
+    after = findings.curve("depth", "resnet", "toy")
+    assert after["accuracy"].tolist() == pytest.approx(before["accuracy"].tolist())
+    assert after["networks"].tolist() == [12, 12, 15, 12]
+    margins = (after["high"] - after["accuracy"]).tolist()
+    assert margins[2] == pytest.approx(margins[0] * np.sqrt((3 / 3 + 1 / 6) / (4 / 3)))
+
+
 def test_rises_are_from_the_lowest_value_to_the_best(rows: pd.DataFrame) -> None:
     found = findings.rises("plain", "toy").set_index("knob")
     assert found.loc["depth", ["from", "to", "rise"]].tolist() == [0.5, 1.5, pytest.approx(8)]
     assert found.loc["width", "rise"] == pytest.approx(5 * 1.25)
-    assert found.loc["resolution", "times"] == pytest.approx(5 / 1.0)  # three seeds of -1, 0, 1: a deviation of 1
+    assert found.loc["resolution", "times"] == pytest.approx(4 / 1.0)  # three seeds of -1, 0, 1: a deviation of 1
 
 
 def test_residual_gain_is_zero_until_plain_networks_suffer(rows: pd.DataFrame) -> None:
@@ -104,7 +116,7 @@ def test_equal_cost_orders_and_says_what_is_certain(rows: pd.DataFrame) -> None:
     assert found.loc["width", "behind"] == pytest.approx(1)
     assert not found.loc["width", "certain"] and found.loc["resolution", "certain"]
     assert found.loc["all three", "accuracy"] == 72 and found.loc["start", "accuracy"] == pytest.approx(
-        np.mean([accuracy("resnet", 0.5, 1.0, 28, s) for s in range(3)])
+        np.mean([accuracy("resnet", 0.5, 1.0, 20, s) for s in range(3)])
     )
 
 

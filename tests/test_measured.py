@@ -21,8 +21,8 @@ from cnnlab.run.predict import predictor
 
 FOLDER = Path(__file__).parents[1] / "data" / "measured"
 TABLES = sorted(path.stem for path in FOLDER.glob("*.csv"))
-TESTED = {"glyphs": 2000, "fashion_mnist": 10_000, "cifar10": 10_000, "clothing64": 372}  # test images
-CLASSES = {"glyphs": 42, "fashion_mnist": 10, "cifar10": 10, "clothing64": 8}
+TESTED = {"glyphs": 2000, "fashion_mnist": 6000, "cifar10": 8000, "clothing64": 372}  # test images
+CLASSES = {"glyphs": 42, "fashion_mnist": 10, "cifar10": 10, "clothing64": 10}
 FULL = [("glyphs", family) for family in ("mbconv", "plain", "resnet")]
 
 

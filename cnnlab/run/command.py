@@ -1,20 +1,19 @@
-"""`python -m cnnlab sweep | status | export`: sweeps from the command line."""
+"""`python -m cnnlab sweep | status | export | import | card`: sweeps and their tables from the command line."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnlab.run import grid
-from cnnlab.run.flat import flat
+from cnnlab.run import flat, grid
 from cnnlab.run.store import Store
-from cnnlab.run.sweep import WorkersLost, sweep
+from cnnlab.run.sweep import WorkersLost, sole_writer, sweep
 from cnnlab.run.trial import Trial
 from cnnlab.run.workers import processes
 
@@ -28,12 +27,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Do what the words say; what goes wrong is one sentence on standard error, and exit status 1."""
     choice = _parser().parse_args(words)
     try:
-        if choice.command == "sweep":
-            _sweep(choice)
-        elif choice.command == "status":
-            _status(choice)
-        else:
-            _export(choice)
+        choice.act(choice)
     except KeyboardInterrupt:
         print("interrupted; what was finished is in the store: the same command goes on", file=sys.stderr)
         return 130
@@ -45,8 +39,14 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cnnlab", description="Sweeps: train every network of a grid.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("sweep", help="train what the store does not hold yet; call it again to go on")
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, act: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=about, description=about)
+        added.set_defaults(act=act)
+        return added
+
+    run = command("sweep", _sweep, "train what the store does not hold yet; call it again to go on")
     run.add_argument("grid", help="TOML file with tables [[grid]] (see cnnlab.run.grid.read)")
     run.add_argument("--store", required=True, help="SQLite file of results; made if there is none")
     run.add_argument("--root", help="folder that paths of data are relative to (default: that of the grid)")
@@ -54,13 +54,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--threads", type=int, default=1, help="threads of each process (default 1)")
     run.add_argument("--scheduler", help="address of a Dask scheduler, such as tcp://host:8786, instead of --workers")
     run.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1 ...")
-    status = commands.add_parser("status", help="what a store holds, and how much of a grid")
+    status = command("status", _status, "what a store holds, and how much of a grid")
     status.add_argument("store")
     status.add_argument("grid", nargs="?", help="TOML file to compare with")
     status.add_argument("--root")
-    export = commands.add_parser("export", help="write a store's rows as CSV")
+    export = command("export", _export, "write a store's rows as CSV")
     export.add_argument("store")
-    export.add_argument("csv", nargs="?", default="-", help="file to write (default: standard output)")
+    export.add_argument("csv", nargs="?", default="-", help="a file, or a folder for a file for each data set")
+    filling = command("import", _import, "add the rows of exported CSV files to a store; made if there is none")
+    filling.add_argument("csv", nargs="+")
+    filling.add_argument("--store", required=True)
+    command("card", _card, "print the tables of the data card: what data/measured holds and says")
     return parser
 
 
@@ -151,8 +155,23 @@ def _existing(path: str) -> Store:
 def _export(choice: argparse.Namespace) -> None:
     with _existing(choice.store) as store:
         frame = store.frame()
-    table = flat(frame)
-    table.to_csv(sys.stdout if choice.csv == "-" else choice.csv, index=False)
+    if choice.csv == "-":
+        flat.table(frame).to_csv(sys.stdout, index=False)
+    else:
+        flat.write(frame, choice.csv)
+
+
+def _import(choice: argparse.Namespace) -> None:
+    found = flat.read(choice.csv)
+    with sole_writer(choice.store), Store(choice.store) as store:
+        added = flat.fill(store, found)
+        print(f"{added:,} rows added; {choice.store} holds {len(store):,}")
+
+
+def _card(choice: argparse.Namespace) -> None:
+    from cnnlab.run.card import card
+
+    print(card(), end="")
 
 
 def summary(frame: pd.DataFrame) -> str:

@@ -34,7 +34,8 @@ EQUAL_COST = {"plain": CONVOLUTIONS, "resnet": CONVOLUTIONS, "mbconv": BOTTLENEC
 def curve(knob: str, family: str, data: str = "glyphs") -> pd.DataFrame:
     """Accuracy along one knob, the other two at their middle: one row for each value that was measured.
 
-    The middle of four values are the two inner ones, and the rows are means over all their combinations and seeds.
+    The middle of four values are the two inner ones. A row is the mean over all their combinations, of which each
+    counts as one, however many seeds it has.
     Columns: the knob, networks (how many), macs (their mean), accuracy, low, high (percent).
 
     Raises ValueError, as a sentence, for what was not measured or is no knob.
@@ -45,8 +46,14 @@ def curve(knob: str, family: str, data: str = "glyphs") -> pd.DataFrame:
     noise = seed_noise(frame)
     for other in set(KNOBS) - {knob}:
         frame = frame[frame[other].isin(_middle(frame[other]))]
-    found = frame.groupby(knob).agg(networks=("accuracy", "size"), macs=("macs", "mean"), accuracy=("accuracy", "mean"))
-    margin = QUANTILE * noise / found["networks"].pow(0.5)
+    settings = frame.groupby(list(KNOBS)).agg(
+        networks=("accuracy", "size"), macs=("macs", "first"), accuracy=("accuracy", "mean")
+    )
+    settings["variance"] = noise**2 / settings["networks"]
+    found = settings.groupby(knob).agg(
+        networks=("networks", "sum"), macs=("macs", "mean"), accuracy=("accuracy", "mean"), variance=("variance", "sum")
+    )
+    margin = QUANTILE * found.pop("variance").pow(0.5) / settings.groupby(knob).size()
     return found.assign(low=found["accuracy"] - margin, high=found["accuracy"] + margin).reset_index()
 
 

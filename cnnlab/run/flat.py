@@ -21,39 +21,36 @@ RECIPE = tuple(field.name for field in fields(Recipe) if field.name not in ("epo
 VERSIONS = ("cnnlab", "commit", "python", "torch", "numpy")
 CURVES = {"train_loss": "losses", "train_accuracy": "train_curve", "validation_accuracy": "curve", "seconds": "times"}
 """field of an epoch -> the column that holds it for all epochs, with blanks between."""
+ORDER = ("data", "base", "depth", "width", "resolution", "seed", "key")
 DIGITS = 5  # after the point: an accuracy is a multiple of 0.01, a loss has noise far above 0.00001
 
 
-def flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a trial, one plain value a cell: the recipe, the versions and the curves in columns of their own.
+def table(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `Store.frame` with one plain value a cell: recipe, versions and curves in columns of their own.
 
     `planned` is the number of epochs of the recipe (`epochs` were trained), `fingerprint` that of the data. Numbers are
-    rounded to 5 digits after the point.
+    rounded to 5 digits after the point. Rows are in the order of data, base, depth, width, resolution and seed, so that
+    the same rows make the same file.
     """
     import pandas as pd
 
-    return pd.DataFrame([_flat(row) for row in frame.to_dict("records")])
+    found = pd.DataFrame([_flat(row) for row in frame.to_dict("records")])
+    return found.sort_values(list(ORDER), ignore_index=True) if len(found) else found
 
 
 def write(frame: pd.DataFrame, place: str | os.PathLike[str]) -> list[Path]:
-    """Write the rows of `Store.frame` as CSV: into one file, or, if `place` is a folder, a file for each data set.
-
-    Rows are in the order of data, base, depth, width, resolution and seed, so that the same rows make the same file.
-    """
-    table = flat(frame)
-    if len(table):
-        table = table.sort_values(["data", "base", "depth", "width", "resolution", "seed", "key"], ignore_index=True)
-    path = Path(place)
-    parts = {path / f"{data}.csv": part for data, part in table.groupby("data")} if path.is_dir() else {path: table}
+    """Write `table(frame)` as CSV: into one file, or, if `place` is a folder, a file for each data set. The paths."""
+    whole, path = table(frame), Path(place)
+    parts = {path / f"{data}.csv": part for data, part in whole.groupby("data")} if path.is_dir() else {path: whole}
     for file, part in parts.items():
         part.to_csv(file, index=False)
     return list(parts)
 
 
-def fill(store: Store, paths: Iterable[str | os.PathLike[str]]) -> int:
-    """Add the rows of such CSV files that the store does not hold yet; how many they were.
+def read(paths: Iterable[str | os.PathLike[str]]) -> list[dict[str, Any]]:
+    """The rows of a store that such CSV files hold, each key once.
 
-    Raises ValueError, as a sentence that names the file, before anything is added, if one of them is no such file.
+    Raises ValueError, as a sentence that names the file, if one of them is no such file; OSError if it cannot be read.
     """
     import pandas as pd
 
@@ -61,10 +58,15 @@ def fill(store: Store, paths: Iterable[str | os.PathLike[str]]) -> int:
     for path in paths:
         try:
             found |= {row["key"]: row for row in rows(pd.read_csv(path))}
-        except ValueError as error:  # pandas' errors of parsing are ValueErrors too
-            raise ValueError(f"{os.fspath(path)}: {error}") from error
+        except ValueError as error:  # pandas' errors of parsing are ValueErrors too, some of several lines
+            raise ValueError(f"{os.fspath(path)}: {' '.join(str(error).split())}") from error
+    return list(found.values())
+
+
+def fill(store: Store, found: Iterable[Mapping[str, Any]]) -> int:
+    """Add the rows that the store does not hold yet; how many they were."""
     known = store.keys()
-    new = [row for key, row in found.items() if key not in known]
+    new = [row for row in found if row["key"] not in known]
     for row in new:
         store.add(row)
     return len(new)
@@ -90,12 +92,12 @@ def _rounded(value: Any) -> Any:
     return round(value, DIGITS) if isinstance(value, float) else value
 
 
-def rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows of a store that a table of `flat` holds.
+def rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows of a store that such a table holds.
 
     Raises ValueError, as a sentence, for a row whose key is not that of its settings, and for columns that lack.
     """
-    for record in table.to_dict("records"):
+    for record in frame.to_dict("records"):
         row = {
             name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()
         }

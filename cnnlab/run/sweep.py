@@ -63,7 +63,7 @@ def sweep(
     """
     wanted = _by_key(trials)
     path = os.fspath(store)
-    with _sole_writer(path), Store(path) as book:
+    with sole_writer(path), Store(path) as book:
         done = book.keys()
         todo = {key: trial for key, trial in wanted.items() if key not in done}
         errors: dict[str, Exception] = {}
@@ -95,7 +95,7 @@ def _by_key(trials: Iterable[Trial]) -> dict[str, Trial]:
 
 
 @contextmanager
-def _sole_writer(path: str) -> Iterator[None]:
+def sole_writer(path: str) -> Iterator[None]:
     """A lock that the system gives back when the process ends, however it ends."""
     if path == ":memory:":
         yield

@@ -64,7 +64,7 @@ def _start(threads: int, parent: Connection) -> None:
 
 
 def _keep_memory() -> None:
-    """Let the C library keep what is freed: to ask the system anew in every step makes training up to 1.5 times slower."""
+    """Let the C library keep what is freed: asking the system in every step makes training up to 1.5 times slower."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # glibc's
         libc.mallopt(M_MMAP_THRESHOLD, KEEP_BYTES)
