@@ -1,6 +1,7 @@
 """Settings for all tests: small, so that a test means the same alone, under xdist and in CI."""
 
 import os
+import signal
 
 # Two workers on two cores: one thread each, or they fight for the cores. Kernels and subprocesses inherit it.
 # Must stand before anything imports torch or numpy.
@@ -17,3 +18,6 @@ matplotlib.use("agg")  # in this process only: tests draw without a window
 
 hypothesis.settings.register_profile("cnnlab", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("cnnlab")
+
+# A shell that starts us in the background has us ignore Ctrl-C, which tests send and expect to be heard.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -21,7 +21,7 @@ from cnnlab.run.predict import predictor
 
 FOLDER = Path(__file__).parents[1] / "data" / "measured"
 TABLES = sorted(path.stem for path in FOLDER.glob("*.csv"))
-TESTED = {"glyphs": 2000, "fashion_mnist": 6000, "cifar10": 8000, "clothing64": 372}  # test images
+TESTED = {"glyphs": 2000, "fashion_mnist": 6000, "cifar10": 6000, "clothing64": 372}  # test images
 CLASSES = {"glyphs": 42, "fashion_mnist": 10, "cifar10": 10, "clothing64": 10}
 FULL = [("glyphs", family) for family in ("mbconv", "plain", "resnet")]
 

@@ -31,16 +31,20 @@ def card() -> str:
 def _counts() -> str:
     rows = []
     for (data, family), part in measured().groupby(["data", "family"]):
-        reached = part["accuracy"]
-        rows.append(
-            (data, family, part.groupby(SETTING).ngroups, part["seed"].nunique(), len(part))
-            + (f"{reached.min():.1f} to {reached.max():.1f}", f"{part['seconds'].sum() / 3600:.2f}")
-        )
+        rows.append((data, family, *_extent(part), f"{part['seconds'].sum() / 3600:.2f}"))
     everything = measured()
-    total = ("all", "", everything.groupby(SETTING).ngroups, "", len(everything), "")
-    hours = f"{everything['seconds'].sum() / 3600:.2f}"
-    heads = ("data", "family", "settings", "seeds", "networks", "accuracy (%)", "hours of one thread")
-    return markdown(heads, [*rows, (*total, hours)])
+    total = ("all", "", *_extent(everything), f"{everything['seconds'].sum() / 3600:.2f}")
+    heads = ("data", "family", "settings", "seeds", "networks", "M MACs", "accuracy (%)", "hours of one thread")
+    return markdown(heads, [*rows, total])
+
+
+def _extent(part: pd.DataFrame) -> tuple[object, ...]:
+    """How many settings, seeds of each and networks, and from where to where MACs and accuracies reach."""
+    seeds = part.groupby(SETTING)["seed"].nunique()
+    accuracy, macs = part["accuracy"], part["macs"] / 1e6
+    often = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
+    ends = (f"{macs.min():.2f} to {macs.max():.1f}", f"{accuracy.min():.1f} to {accuracy.max():.1f}")
+    return len(seeds), often, len(part), *ends
 
 
 def _errors() -> str:

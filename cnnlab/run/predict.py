@@ -183,7 +183,7 @@ def fitted(frame: pd.DataFrame, family: str, data: str) -> Predictor:
     x, y = _features(*(frame[knob].to_numpy(float) for knob in KNOBS)), _odds(frame["accuracy"].to_numpy(float))
     kernel = ConstantKernel(4.0, (1e-2, 1e3)) * RBF([2.0, 2.0, 2.0], (0.1, 100)) + WhiteKernel(0.02, (1e-5, 1))
     process = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=3, random_state=0).fit(x, y)
-    spread = float(np.sqrt(process.kernel_.k2.noise_level) * process._y_train_std)
+    spread = float(np.sqrt(process.kernel_.k2.noise_level) * y.std())  # of normalised y, back to log odds
     left_out, deviation = _leave_settings_out(process, x, y, frame.groupby(SETTING).ngroup().to_numpy())
     means = frame.groupby(SETTING)["accuracy"].transform("mean").to_numpy(float)
     inside = np.abs(y - left_out) <= QUANTILE * deviation
