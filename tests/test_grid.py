@@ -161,10 +161,14 @@ def test_an_axis_without_values_is_refused(axis):
         grid(**{"base": "small_plain"} | {axis: []})
 
 
-def test_the_shipped_grid_can_be_read():
-    """Its data are elsewhere; its trials are many, all different, and whole seed by seed."""
-    found = read(Path(__file__).parents[1] / "data" / "measured" / "grid.toml")
-    assert len(found) >= 1000
-    said = [str((t.base, t.depth, t.width, t.resolution, t.data, t.limit, t.recipe)) for t in found]
-    assert len(set(said)) == len(said)
+def said(trial: Trial) -> str:
+    return str((trial.base, trial.depth, trial.width, trial.resolution, trial.data, trial.limit, trial.recipe))
+
+
+def test_the_shipped_grids_can_be_read():
+    """Their data are elsewhere; their trials are many, all different in each, and whole seed by seed."""
+    folder = Path(__file__).parents[1] / "data" / "measured"
+    found, beside = read(folder / "grid.toml"), read(folder / "equal_macs.toml")
+    assert len(set(map(said, found))) == len(found) and len(set(map(said, beside))) == len(beside)
+    assert len(set(map(said, [*found, *beside]))) >= 1000
     assert [trial.recipe.seed for trial in found] == sorted(trial.recipe.seed for trial in found)

@@ -13,6 +13,7 @@ from types import TracebackType
 
 from cnnlab.arch.whole import check_int, named
 
+PATIENCE = 10.0  # seconds for workers that are told to end at once
 KEEP_BYTES = 2**31 - 1  # the largest that mallopt takes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's <malloc.h>
 
@@ -43,8 +44,11 @@ class _Processes(ProcessPoolExecutor):
     ) -> bool | None:
         if kind is None:
             return super().__exit__(kind, error, at)
+        manager = getattr(self, "_executor_manager_thread", None)  # there is none before the first task
         self.shutdown(wait=False, cancel_futures=True)  # first: Python 3.11 trips over futures cancelled by others
         self._spoken.close()
+        if manager is not None:
+            manager.join(PATIENCE)  # or else it may close its pipe just when Python, on its way out, writes to it
         return None
 
 
