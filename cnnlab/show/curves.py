@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
@@ -12,7 +13,10 @@ from cnnlab.show.points import COLOURS
 from cnnlab.show.timeaxes import DPI, Picture
 from cnnlab.show.tradeoff import INK, plain
 
-SIZE = (8.8, 3.6)
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIZE = (8.8, 3.6)  # inches, of three panels
 LOOKS = {
     "plain": (COLOURS["ink"], "s"),
     "resnet": (COLOURS["blue"], "o"),
@@ -28,33 +32,37 @@ TITLES = {
 def plot_scaling(data: str = "glyphs", families: Sequence[str] | None = None) -> Picture:
     """Accuracy along each knob, the other two at their middle, with 95 % intervals: `cnnlab.run.findings.curve`.
 
-    families: of "plain", "resnet" and "mbconv"; all that were measured on these data if None. Raises ValueError, as a
-    sentence, for what was not measured.
+    A panel for each knob of which several values were measured. families: of "plain", "resnet" and "mbconv"; all that
+    were measured on these data if None. Raises ValueError, as a sentence, for what was not measured.
     """
     families = families or [family for family in LOOKS if family in set(measured(data)["family"])]
-    figure = Picture(figsize=SIZE, dpi=DPI, facecolor="white")
-    panels = figure.subplots(1, 3, sharey=True)
-    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.15, top=0.8, wspace=0.09)
-    for axes, knob in zip(panels, KNOBS, strict=True):
-        for family in families:
-            _line(axes, knob, family, data)
+    curves = {knob: {family: curve(knob, family, data) for family in families} for knob in KNOBS}
+    curves = {knob: found for knob, found in curves.items() if len(_values(knob, found)) > 1}
+    figure = Picture(figsize=(SIZE[0] * (1 + len(curves)) / 4, SIZE[1]), dpi=DPI, facecolor="white")
+    panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
+    figure.subplots_adjust(left=0.62 / figure.get_figwidth(), right=0.985, bottom=0.15, top=0.76, wspace=0.09)
+    for axes, (knob, found) in zip(panels, curves.items(), strict=True):
+        for family, line in found.items():
+            _line(axes, line[knob], line, family)
         axes.set_xscale("log")
-        values = sorted({value for family in families for value in curve(knob, family, data)[knob]})
-        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.set_xticks(_values(knob, found), [f"{value:g}" for value in _values(knob, found)])
         axes.set_xlabel(TITLES[knob], size=9, color=INK)
         plain(axes, grid="both")
-    figure.text(0.012, 0.91, f"test accuracy on {data} (%), mean and 95 % interval", size=9, color=INK)
+    figure.text(0.012, 0.93, f"test accuracy on {data} (%), mean and 95 % interval", size=9, color=INK)
     panels[-1].legend(
         loc="lower right", bbox_to_anchor=(1.0, 1.01), ncols=len(families), frameon=False, fontsize=9, handletextpad=0.4
     )
     return figure
 
 
-def _line(axes: Axes, knob: str, family: str, data: str) -> None:
+def _values(knob: str, found: Mapping[str, pd.DataFrame]) -> list[float]:
+    """All values of a knob that were measured, ascending."""
+    return sorted({value for line in found.values() for value in line[knob]})
+
+
+def _line(axes: Axes, values: pd.Series[float], line: pd.DataFrame, family: str) -> None:
     colour, marker = LOOKS[family]
-    found = curve(knob, family, data)
-    margin = found["high"] - found["accuracy"]
     axes.errorbar(
-        found[knob], found["accuracy"], margin, label=family, color=colour, marker=marker, ms=6, lw=1.6, capsize=2.5,
-        mec="white", mew=0.6,
+        values, line["accuracy"], line["high"] - line["accuracy"], label=family, color=colour, marker=marker, ms=6,
+        lw=1.6, capsize=2.5, mec="white", mew=0.6,
     )  # fmt: skip
