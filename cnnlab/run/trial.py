@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import multiprocessing
 import os
 import platform
 import subprocess
@@ -26,6 +27,7 @@ from cnnlab.arch.scaling import scaled
 from cnnlab.arch.whole import check_int, named
 from cnnlab.run import data as datasets
 from cnnlab.run.recipe import History, Recipe
+from cnnlab.run.workers import keep_memory
 
 ONE_AT_A_TIME = threading.Lock()  # training seeds the random numbers of the whole process
 CACHED = 8  # data sets, or resolutions of one, that a worker keeps
@@ -116,6 +118,8 @@ def run(trial: Trial, device: str = "cpu") -> dict[str, Any]:
 
     from cnnlab.run.train import fit
 
+    if multiprocessing.parent_process() is not None:  # in a worker, whose memory is for this alone
+        keep_memory()
     with ONE_AT_A_TIME:
         settings = trial.settings  # with the data as they are now
         text = json.dumps(settings, sort_keys=True)
