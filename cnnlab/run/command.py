@@ -128,7 +128,7 @@ def _cluster(address: str) -> Iterator[Executor]:
         raise ValueError("--scheduler needs Dask: pip install distributed") from None
     try:
         client = Client(address, timeout=10)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AssertionError) as error:  # the last where its event loop takes over 10 s to start
         raise OSError(f"--scheduler {address}: no Dask scheduler answers there ({error})") from error
     with client:
         executor = client.get_executor(pure=False)
