@@ -99,7 +99,7 @@ def _curve(history: Any) -> list[dict[str, Any]]:
 
 def rows(store: Path) -> dict[str, tuple[Any, ...]]:
     """key -> the whole row as the file has it now, read by SQLite alone; none if there is no table yet."""
-    if not store.exists():
+    if not store.exists() or not store.stat().st_size:
         return {}
     with closing(sqlite3.connect(store, timeout=60)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -79,9 +79,9 @@ def test_a_worker_is_killed_and_every_row_arrives(cluster, toy, tmp_path):
     store, seen = tmp_path / "dask.sqlite", []
 
     def kill() -> None:
-        wait(lambda: len(finished(store)) >= 2, "two rows")
+        wait(lambda: len(rows(store)) >= 2, "two rows")
         cluster["workers"][0].kill()
-        seen.append(finished(store))
+        seen.append(rows(store))
 
     killer = threading.Thread(target=kill)
     with Client(cluster["address"], timeout=DEADLINE) as client:
@@ -116,7 +116,7 @@ def test_a_cluster_that_goes_away_ends_the_sweep(toy, tmp_path):
     """Its scheduler is killed in the middle: what has arrived is kept."""
     store = tmp_path / "runs.sqlite"
     with cluster_of(1, tmp_path) as (address, scheduler, _), ThreadPoolExecutor(1) as aside:
-        gone = aside.submit(lambda: (wait(lambda: len(finished(store)) >= 2, "two rows"), scheduler.kill()))
+        gone = aside.submit(lambda: (wait(lambda: len(rows(store)) >= 2, "two rows"), scheduler.kill()))
         with (
             Client(address, timeout=2, set_as_default=False) as client,
             pytest.raises(WorkersLost, match="cluster is gone"),
@@ -124,7 +124,3 @@ def test_a_cluster_that_goes_away_ends_the_sweep(toy, tmp_path):
             sweep(sweeping.trials(toy), store, client.get_executor(), progress=False)
         gone.result()
     assert 2 <= len(rows(store)) < 24
-
-
-def finished(path: Path) -> dict[str, Any]:
-    return rows(path) if path.exists() and path.stat().st_size else {}

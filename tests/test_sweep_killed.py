@@ -78,10 +78,6 @@ def running(folder: Path, store: Path) -> Iterator[Sweep]:
                 process.kill()
 
 
-def finished(store: Path) -> dict[str, Any]:
-    return rows(store) if store.exists() and store.stat().st_size else {}
-
-
 def test_a_sweep_that_is_killed_at_any_moment_goes_on_where_it_was(folder, expected, tmp_path):
     """The parent alone is killed: as soon as it has workers, then at random numbers of rows; its workers end with it.
 
@@ -93,11 +89,11 @@ def test_a_sweep_that_is_killed_at_any_moment_goes_on_where_it_was(folder, expec
     for target in (0, *sorted(moments.sample(range(2, 21), 2))):
         with running(folder, store) as begun:
             wait(lambda begun=begun: begun.workers() or begun.process.poll() is not None, "workers")
-            wait(lambda target=target: len(finished(store)) >= target, f"{target} rows")
+            wait(lambda target=target: len(rows(store)) >= target, f"{target} rows")
             begun.workers()
             begun.process.send_signal(signal.SIGKILL)
             assert begun.end() == -signal.SIGKILL
-        now = finished(store)
+        now = rows(store)
         assert {key: now[key] for key in known} == known and len(now) >= target
         known = now
     with running(folder, store) as begun:
@@ -115,11 +111,11 @@ def test_a_killed_worker_is_replaced(folder, expected, tmp_path):
     """As by a machine that is short of memory; the sweep goes on by itself, and its rows are those of any other."""
     store = tmp_path / "runs.sqlite"
     with running(folder, store) as begun:
-        wait(lambda: len(finished(store)) >= 2, "two rows")
+        wait(lambda: len(rows(store)) >= 2, "two rows")
         for worker in begun.workers()[:1]:
             worker.kill()
-        before = finished(store)
-        wait(lambda: len(finished(store)) == 24 or begun.workers() or begun.process.poll() is not None, "new workers")
+        before = rows(store)
+        wait(lambda: len(rows(store)) == 24 or begun.workers() or begun.process.poll() is not None, "new workers")
         assert begun.end() == 0, begun.log.read_text()
     after = rows(store)
     assert {key: after[key] for key in before} == before and len(after) == 24 > len(before) >= 2
@@ -133,7 +129,7 @@ def test_ctrl_c_ends_it_with_a_sentence(folder, tmp_path, capsys):
     """As the terminal does it: the interrupt goes to parent and workers. Before, a second command is refused."""
     store = tmp_path / "runs.sqlite"
     with running(folder, store) as begun:
-        wait(lambda: len(finished(store)) >= 2, "two rows")
+        wait(lambda: len(rows(store)) >= 2, "two rows")
         assert main(["sweep", str(folder / "grid.toml"), "--store", str(store)]) == 1
         refused = f"cnnlab: another sweep is writing to {store}; wait for it, or give another store\n"
         assert capsys.readouterr() == ("", refused)

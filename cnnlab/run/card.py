@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cnnlab.run.findings import EQUAL_COST, equal_cost, residual_gain, rises
-from cnnlab.run.measured import SETTING, measured, seed_noise
+from cnnlab.run.measured import SETTING, measured
 from cnnlab.run.predict import predictor
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def _errors() -> str:
     for (data, family), part in measured().groupby(["data", "family"]):
         if part.groupby(SETTING).ngroups < 8:
             continue
-        found, noise = predictor(str(family), str(data)), seed_noise(part)
-        figures = (f"{found.error:.2f}", f"{noise:.2f}", f"{found.error / noise:.2f}", f"{100 * found.covered:.0f}")
-        rows.append((data, family, *figures))
+        found = predictor(str(family), str(data))
+        ratio, covered = found.error / found.noise, 100 * found.covered
+        rows.append((data, family, f"{found.error:.2f}", f"{found.noise:.2f}", f"{ratio:.2f}", f"{covered:.0f}"))
     heads = ("data", "family", "error of settings left out (points)", "seed noise (points)", "ratio", "covered (%)")
     return markdown(heads, rows)
 

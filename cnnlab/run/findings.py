@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnlab.run.measured import KNOBS, full_grid, measured, seed_noise
+from cnnlab.run.measured import KNOBS, QUANTILE, full_grid, measured, seed_noise
 
 if TYPE_CHECKING:
     import pandas as pd
-
-QUANTILE = 1.96  # of the normal distribution, for 95 %
 
 CONVOLUTIONS = {
     "start": (0.5, 1.0, 20),

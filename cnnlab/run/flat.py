@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.run.recipe import Epoch, Recipe
 from cnnlab.run.store import COLUMNS, Store
+from cnnlab.run.trial import digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +122,7 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
         "training": row["training"],
     }
     text = json.dumps(settings, sort_keys=True)
-    if (key := hashlib.sha256(text.encode()).hexdigest()[:16]) != row["key"]:
+    if (key := digest(text)) != row["key"]:
         raise ValueError(f"row {row['key']} has been changed: its settings have the key {key}")
     curves = {name: [float(n) for n in str(row[column] or "").split()] for name, column in CURVES.items()}
     history = [

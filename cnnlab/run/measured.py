@@ -15,6 +15,11 @@ KNOBS = ("depth", "width", "resolution")
 SETTING = ["data", "family", *KNOBS]
 """What the seeds of one setting have in common."""
 
+PREFIX = "small_"
+"""What a family's base has before its name in `cl.names()`."""
+
+QUANTILE = 1.96  # of the normal distribution, for 95 %
+
 
 def measured(data: str | None = None) -> pd.DataFrame:
     """One row for each network that was trained for data/measured (its README.md is the data card).
@@ -52,7 +57,7 @@ def _tables() -> dict[str, pd.DataFrame]:
 
 
 def _with_family(frame: pd.DataFrame) -> pd.DataFrame:
-    frame.insert(1, "family", frame["base"].str.removeprefix("small_"))
+    frame.insert(1, "family", frame["base"].str.removeprefix(PREFIX))
     return frame
 
 

@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from cnnlab.arch.architecture import Architecture
 from cnnlab.arch.rounding import round_depth
 from cnnlab.arch.zoo import architecture
-from cnnlab.run.measured import KNOBS, SETTING, full_grid, measured, seed_noise
+from cnnlab.run.measured import KNOBS, PREFIX, QUANTILE, SETTING, full_grid, measured, seed_noise
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.gaussian_process import GaussianProcessRegressor
 
-PREFIX = "small_"
 SLACK = 1e-6  # of a range's ends, for multipliers that come from whole channels
-QUANTILE = 1.96  # of the normal distribution, for 95 %
 
 Floats = NDArray[np.float64]
 

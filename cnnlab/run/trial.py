@@ -88,7 +88,7 @@ class Trial:
 
         return {
             "base": _base_name(self.base),
-            "graph": _digest(self.architecture.graph().to_json()),
+            "graph": digest(self.architecture.graph().to_json()),
             "depth": self.depth,
             "width": self.width,
             "resolution": self.resolution,
@@ -101,7 +101,7 @@ class Trial:
     @property
     def key(self) -> str:
         """16 hexadecimal digits that change with every setting, with the data, and with the way of training."""
-        return _digest(json.dumps(self.settings, sort_keys=True))
+        return digest(json.dumps(self.settings, sort_keys=True))
 
     def __str__(self) -> str:
         knobs = f"depth {self.depth:g}, width {self.width:g}, {self.resolution} px"
@@ -123,7 +123,7 @@ def run(trial: Trial, device: str = "cpu") -> dict[str, Any]:
     with ONE_AT_A_TIME:
         settings = trial.settings  # with the data as they are now
         text = json.dumps(settings, sort_keys=True)
-        about: dict[str, Any] = {"key": _digest(text), "settings": text}
+        about: dict[str, Any] = {"key": digest(text), "settings": text}
         about |= {"versions": json.dumps(_versions(), sort_keys=True), "threads": torch.get_num_threads()}
         about |= {"device": _device_name(device)}
         began = time.perf_counter()
@@ -177,7 +177,8 @@ def _base_name(base: str | Architecture) -> str:
     return base if isinstance(base, str) else base.name
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """16 hexadecimal digits that stand for a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
