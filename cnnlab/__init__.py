@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cnnlab import prune
     from cnnlab.arch import blocks
     from cnnlab.arch.architecture import Architecture, Head, Stage
     from cnnlab.arch.cost import Cost
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from cnnlab.show.waterfall import isocost_lines, waterfall
 
 _HOMES = {
+    "cnnlab": ("prune",),
     "cnnlab.arch": ("blocks",),
     "cnnlab.arch.architecture": ("Architecture", "Head", "Stage"),
     "cnnlab.arch.cost": ("Cost",),
@@ -128,6 +130,7 @@ __all__ = [
     "plot_roofline",
     "plot_scaling",
     "predict",
+    "prune",
     "published",
     "regnet",
     "roofline",
@@ -143,8 +146,9 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"cnnlab has no {name!r}; its names are {', '.join(__all__)}")
     home = import_module(_HOME[name])
-    # A name is a thing in its home, or (`blocks`, `data`) a module of that room.
-    value = getattr(home, name) if hasattr(home, name) else import_module(f"{home.__name__}.{name}")
+    # A name is a thing in its home, or (`blocks`, `data`, `prune`) a module or room in it.
+    inside = home.__name__ == __name__ or not hasattr(home, name)
+    value = import_module(f"{home.__name__}.{name}") if inside else getattr(home, name)
     globals()[name] = value
     return value
 

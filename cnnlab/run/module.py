@@ -35,9 +35,7 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
     """
     check_written_out(graph, "a module")
     check_module(graph)
-    with torch.device("meta"):  # no memory is touched, and nothing initialised twice
-        model = _Builder(graph).build()
-    model = model.to_empty(device="cpu")
+    model = skeleton(graph).to_empty(device="cpu")
     for part in model.modules():
         if isinstance(part, BATCH_NORMS):
             part.reset_running_stats()
@@ -50,6 +48,12 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
             if isinstance(layer.op, op.LayerScale):
                 nn.init.constant_(model.get_parameter(layer.name), layer.op.initial)
     return model.train()
+
+
+def skeleton(graph: Graph) -> fx.GraphModule:
+    """The module of a graph on the meta device: all of it but the numbers."""
+    with torch.device("meta"):  # no memory is touched, and nothing initialised twice
+        return _Builder(graph).build()
 
 
 def _check_input(graph: Graph, weights: Any) -> None:

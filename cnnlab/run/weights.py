@@ -17,29 +17,39 @@ def load(model: nn.Module, weights: Any, *, name: str = "the model") -> None:
     and (C, 1, 1) hold the same numbers. Raises TypeError for anything else and ValueError, with the first tensor that
     disagrees, for weights of another network; the model is then unchanged.
     """
-    state = {key: tensor for key, tensor in _state(weights).items() if not key.startswith(AUXILIARY)}
-    own = model.state_dict()
+    own, state = model.state_dict(), _state(weights)
+    pairs = paired(own, state, name=name)
+    with torch.no_grad():
+        for a, b in pairs.items():
+            own[a].copy_(state[b].reshape(own[a].shape))
+
+
+def paired(own: Mapping[str, Tensor], state: Mapping[str, Tensor], *, name: str = "the model") -> dict[str, str]:
+    """Which tensor of another state dict of the same network belongs to each of one's own: name -> name there.
+
+    By name where the names agree, else in the order of registration. Raises ValueError as `load` does.
+    """
+    state = {key: tensor for key, tensor in state.items() if not key.startswith(AUXILIARY)}
     if own.keys() == state.keys():
-        pairs = [(key, own[key], key, state[key]) for key in own]
+        pairs = {key: key for key in own}
     else:
         # Files written before 2018 (torchvision still serves some) have no num_batches_tracked.
         counted = any(key.endswith("num_batches_tracked") for key in state)
-        own = {k: v for k, v in own.items() if counted or not k.endswith("num_batches_tracked")}
-        if len(own) != len(state):
+        names = [key for key in own if counted or not key.endswith("num_batches_tracked")]
+        if len(names) != len(state):
             raise ValueError(
-                f"weights: {len(state)} tensors, but {name} has {len(own)}; they belong to another network"
+                f"weights: {len(state)} tensors, but {name} has {len(names)}; they belong to another network"
             )
-        pairs = [(a, own[a], b, state[b]) for a, b in zip(own, state, strict=True)]
-    for a, mine, b, theirs in pairs:
+        pairs = dict(zip(names, state, strict=True))
+    for a, b in pairs.items():
+        mine, theirs = own[a], state[b]
         kinds = {key.rpartition(".")[2] for key in (a, b)}
         if _sides(mine) != _sides(theirs) or (len(kinds) == 2 and kinds & KINDS):
             raise ValueError(
                 f"weights: {b} is {tuple(theirs.shape)}, but in its place {name} has {a}, {tuple(mine.shape)}; "
                 "they belong to another network, or to another number of classes"
             )
-    with torch.no_grad():
-        for _, mine, _, theirs in pairs:
-            mine.copy_(theirs.reshape(mine.shape))
+    return pairs
 
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")

@@ -1,0 +1,328 @@
+"""Which channels must be kept or removed together: the width groups of a network, found by one rule.
+
+A convolution or linear layer makes a width. Norm, activation, pooling and padding keep it; addition and multiplication
+tie two into one; concatenation lines several up; and a convolution in groups ties the channels that each group takes to
+those that it makes, so that a group is kept or removed whole (a depthwise convolution is one with a channel a group).
+
+Followed channel by channel, the rule gives units: channels that can only go together. Units that live in the same
+layers, as often in each, are alike; they form a group, which can be narrowed by any number of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlab.arch.graph import Graph, Layer, check_written_out, image
+from cnnlab.arch.layers import (
+    Act,
+    Add,
+    Affine,
+    BatchNorm,
+    Concat,
+    Conv,
+    Flatten,
+    Input,
+    LayerNorm,
+    LayerScale,
+    Linear,
+    Multiply,
+    Op,
+    PadChannels,
+    Shuffle,
+    Slice,
+    square,
+)
+
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+LEARNED = (Conv, Linear, BatchNorm, LayerScale, LayerNorm)
+"""Layers with numbers of their own for each channel that leaves them."""
+
+AT_ZERO = {"sigmoid": 0.5, "hardsigmoid": 0.5}
+"""Activations that turn 0 into something else, and into what."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Units that live in the same layers, each kept or removed as a whole.
+
+    name: the first layer that makes them.  units: their numbers, as in `Widths.labels`.
+    layers: positions in the graph of the layers that hold channels of theirs.
+    writers: those of them with numbers of their own for each channel.  readers: the convolutions and linear layers that
+    mix their channels with others.  gates: the last writers before each reader: a channel that these put out as 0 is
+    gone. locked: why none of them can be removed; "" if they can.
+    """
+
+    name: str
+    units: Ints
+    layers: tuple[int, ...]
+    writers: tuple[int, ...]
+    readers: tuple[int, ...]
+    gates: tuple[int, ...]
+    locked: str = ""
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def __repr__(self) -> str:
+        return f"Group({self.name!r}: {len(self)} units{', locked' if self.locked else ''})"
+
+
+@dataclass(frozen=True, eq=False)
+class Widths:
+    """The width groups of a graph. labels: for each layer the unit of each channel that leaves it.
+
+    >>> import cnnlab as cl
+    >>> found = widths(cl.architecture("cifar_resnet20").graph())
+    >>> [str(group) for group in found.groups[:3]]
+    ["Group('input': 3 units, locked)", "Group('stem.conv1': 16 units)", "Group('stage1.0.conv1': 16 units)"]
+    """
+
+    graph: Graph
+    labels: tuple[Ints, ...]
+    groups: tuple[Group, ...]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Group]:
+        return {group.name: group for group in self.groups}
+
+    @property
+    def count(self) -> int:
+        """Units of all groups together."""
+        return sum(map(len, self.groups))
+
+    def places(self, group: Group, layer: int) -> Ints:
+        """Where the units lie among the channels that leave a layer: (units, channels of each)."""
+        places = np.flatnonzero(np.isin(self.labels[layer], group.units))
+        order = np.argsort(self.labels[layer][places], kind="stable")
+        return places[order].reshape(len(group), -1)
+
+    def holding(self, layer: str) -> tuple[Group, ...]:
+        """The groups whose channels leave the layer of that name. Raises KeyError if the graph has none."""
+        for i, one in enumerate(self.graph.layers):
+            if one.name == layer:
+                return tuple(group for group in self.groups if i in group.layers)
+        raise KeyError(layer)
+
+    def narrowed(self, kept: Bools, name: str | None = None) -> Graph:
+        """The graph without the channels of the units that are not kept (bool, one for each unit)."""
+        layers, memo = self.graph.layers, dict[int, Bools]()
+
+        def stays(i: int) -> Bools:
+            labels = self.labels[i]
+            if id(labels) not in memo:
+                memo[id(labels)] = kept[labels]
+            return memo[id(labels)]
+
+        start = self.graph.input
+        images = [image(start.channels, start.size or 1)]
+        for i, layer in enumerate(layers[1:], 1):
+            op, inputs = _narrowed(layer, stays(i), stays(layer.inputs[0])), [images[j] for j in layer.inputs]
+            images.append(inputs[0].write(layer.name, op, *inputs[1:], called=layer.called))
+        return images[-1].graph(name or self.graph.name)
+
+
+def _narrowed(layer: Layer, leaves: Bools, enters: Bools) -> Op:
+    """The op with the channels that stay."""
+    op = layer.op
+    if isinstance(op, Slice):
+        return Slice(*(int(np.count_nonzero(enters[:end])) for end in (op.start, op.stop)))
+    if not isinstance(op, (Conv, Linear, PadChannels)):
+        return op
+    width = int(np.count_nonzero(leaves))
+    if isinstance(op, Conv) and op.groups != 1:
+        return replace(op, width=width, groups=width * op.groups // op.width)
+    return replace(op, width=width)
+
+
+def widths(graph: Graph) -> Widths:
+    """The width groups of a graph, in the order in which their channels first appear.
+
+    Raises ValueError, as a sentence, for a folded graph or one that holds arrays.
+    """
+    check_written_out(graph, "pruning")
+    return _widths(graph)
+
+
+@lru_cache(maxsize=8)
+def _widths(graph: Graph) -> Widths:
+    ids, ties, count = _followed(graph.layers)
+    roots = _tied(count, ties)
+    _, roots = np.unique(roots, return_inverse=True)
+    found: dict[int, Ints] = {}  # layers that keep a width share one array
+    labels = tuple(found.setdefault(id(own), roots[own]) for own in ids)
+    return Widths(graph, labels, tuple(_groups(graph.layers, labels)))
+
+
+def _followed(layers: Sequence[Layer]) -> tuple[list[Ints], list[tuple[Ints, Ints]], int]:
+    """For each layer a number for each channel that leaves it, the numbers that are tied, and how many there are."""
+    ids: list[Ints] = []
+    ties: list[tuple[Ints, Ints]] = []
+    count = 0
+
+    def new(channels: int) -> Ints:
+        nonlocal count
+        count += channels
+        return np.arange(count - channels, count)
+
+    def tie(columns: Ints) -> None:
+        """Make each column one."""
+        ties.append((np.broadcast_to(columns[:1], columns.shape).ravel(), columns.ravel()))
+
+    for layer in layers:
+        inputs = [ids[i] for i in layer.inputs]
+        match layer.op:
+            case Input() | Conv(groups=1) | Linear():
+                own = new(int(layer.channels))
+            case Conv(groups=groups):
+                own = new(int(layer.channels))
+                tie(np.concatenate([inputs[0].reshape(groups, -1), own.reshape(groups, -1)], axis=1).T)
+            case Add() | Multiply():
+                own = inputs[0]
+                tie(np.stack(inputs))
+            case Concat():
+                own = np.concatenate(inputs)
+            case PadChannels():
+                own = np.concatenate([inputs[0], new(int(layer.channels) - len(inputs[0]))])
+            case Slice(start, stop):
+                own = inputs[0][start:stop]
+            case Shuffle(groups):
+                own = inputs[0].reshape(groups, -1).T.ravel()
+                tie(inputs[0].reshape(groups, -1))
+            case Flatten():
+                pixels = int(square(layers[layer.inputs[0]]))
+                own = inputs[0] if pixels == 1 else np.repeat(inputs[0], pixels)
+            case _:
+                own = inputs[0]
+        ids.append(own)
+    return ids, ties, count
+
+
+def _tied(count: int, ties: Iterable[tuple[Ints, Ints]]) -> Ints:
+    """For each number the smallest of those that it is tied to, directly or by way of others."""
+    smallest = np.arange(count)
+    pairs = list(ties)
+    if not pairs:
+        return smallest
+    a, b = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    while True:
+        least = np.minimum(smallest[a], smallest[b])
+        if not (np.any(least < smallest[a]) or np.any(least < smallest[b])):
+            return smallest
+        for side in (a, b):
+            np.minimum.at(smallest, smallest[side], least)
+            np.minimum.at(smallest, side, least)
+        while np.any(smallest[smallest] < smallest):
+            smallest = smallest[smallest]
+
+
+def _groups(layers: Sequence[Layer], labels: Sequence[Ints]) -> Iterable[Group]:
+    kind = _alike(labels)
+    kinds = int(kind.max()) + 1
+    memo: dict[int, list[int]] = {}
+    held: list[list[int]] = []  # for each layer the groups whose channels leave it
+    for own in labels:
+        if id(own) not in memo:
+            memo[id(own)] = np.unique(kind[own]).tolist()
+        held.append(memo[id(own)])
+    where: list[list[int]] = [[] for _ in range(kinds)]
+    read: list[list[int]] = [[] for _ in range(kinds)]
+    locked = [""] * kinds
+    for i, layer in enumerate(layers):
+        for group in held[i]:
+            where[group].append(i)
+        if _mixes(layer.op):
+            for group in held[layer.inputs[0]]:
+                read[group].append(i)
+    for i, reason in _locks(layers):
+        for group in held[i]:
+            locked[group] = locked[group] or reason
+    last = _last_writers(layers)
+    taken: Counter[str] = Counter()
+    for group in range(kinds):
+        writers = tuple(i for i in where[group] if isinstance(layers[i].op, LEARNED))
+        gates = {i for reader in read[group] for i in last[layers[reader].inputs[0]]} & set(writers)
+        name = layers[(writers or where[group])[0]].name
+        taken[name] += 1
+        yield Group(
+            name if taken[name] == 1 else f"{name} ({taken[name]})",
+            np.flatnonzero(kind == group),
+            tuple(where[group]),
+            writers,
+            tuple(read[group]),
+            tuple(sorted(gates)),
+            locked[group] or ("" if writers else "no layer has numbers of its own for these channels"),
+        )
+
+
+def _alike(labels: Sequence[Ints]) -> Ints:
+    """For each unit the number of its group: that of the units which every layer holds as often as this one."""
+    count = max(int(own.max()) for own in labels) + 1
+    kind, kinds = np.zeros(count, np.int64), 1
+    for own in {id(own): own for own in labels}.values():
+        units, times = np.unique(own, return_counts=True)
+        _, finer = np.unique(kind[units] * (int(times.max()) + 1) + times, return_inverse=True)
+        kind[units] = kinds + finer
+        kinds += int(finer.max()) + 1
+    _, first, kind = np.unique(kind, return_index=True, return_inverse=True)
+    order = np.empty(len(first), np.int64)
+    order[np.argsort(first)] = np.arange(len(first))  # in the order of their first unit
+    return order[kind]
+
+
+def _mixes(op: Op) -> bool:
+    """Whether each channel that leaves it depends on all that enter."""
+    return isinstance(op, Linear) or (isinstance(op, Conv) and op.groups == 1)
+
+
+def _locks(layers: Sequence[Layer]) -> Iterable[tuple[int, str]]:
+    """Layers whose channels must stay, each with the reason."""
+    yield 0, "it is the image that enters"
+    yield len(layers) - 1, "it is the network's output"
+    revived: list[int | None] = []  # the activation that turns a removed channel's 0 into something else
+    for i, layer in enumerate(layers):
+        op, before = layer.op, [revived[j] for j in layer.inputs]
+        if isinstance(op, LEARNED) or not before:
+            revived.append(None)
+        elif (isinstance(op, Act) and op.kind in AT_ZERO) or (isinstance(op, Affine) and op.shift != 0):
+            revived.append(i)
+        elif isinstance(op, Multiply):
+            revived.append(None if None in before else before[0])
+        else:
+            revived.append(next((cause for cause in before if cause is not None), None))
+        if isinstance(op, LayerNorm):
+            yield layer.inputs[0], f"{layer.name} normalises over all channels together: without one the others change"
+        if _mixes(op) and (cause := before[0]) is not None:
+            yield (
+                layer.inputs[0],
+                f"{layers[cause].name} turns 0 into {_at_zero(layers[cause].op):g}, so a masked channel would still "
+                f"reach {layer.name}",
+            )
+
+
+def _at_zero(op: Op) -> float:
+    return AT_ZERO[op.kind] if isinstance(op, Act) else op.shift if isinstance(op, Affine) else 0.0
+
+
+def _last_writers(layers: Sequence[Layer]) -> list[frozenset[int]]:
+    """For each layer those whose numbers wrote its channels last: itself, or those before it.
+
+    Of a product the first factor counts: a channel that is 0 there is 0.
+    """
+    found: list[frozenset[int]] = []
+    for i, layer in enumerate(layers):
+        if isinstance(layer.op, LEARNED):
+            found.append(frozenset({i}))
+        elif isinstance(layer.op, (Add, Concat)):
+            found.append(frozenset().union(*(found[j] for j in layer.inputs)))
+        else:
+            found.append(found[layer.inputs[0]] if layer.inputs else frozenset())
+    return found

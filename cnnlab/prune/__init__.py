@@ -1,0 +1,17 @@
+"""Choosing channels and cutting them: plan, twin, proof.
+
+>>> import cnnlab as cl
+>>> model = cl.architecture("cifar_resnet20").graph().module(seed=0)
+>>> plan = cl.prune.plan(model, budget=0.5, resolution=32)  # a value: nothing is changed yet
+>>> small = plan.apply(model)  # the smaller network
+>>> twin = plan.masked(model)  # the whole network with the same channels at 0
+>>> plan.verify(model).difference < 1e-9  # they compute the same, and the cost is as planned
+True
+"""
+
+from cnnlab.prune.criteria import CRITERIA, Examples, examples
+from cnnlab.prune.planning import plan
+from cnnlab.prune.plans import Plan
+from cnnlab.prune.proof import Proof
+
+__all__ = ["CRITERIA", "Examples", "Plan", "Proof", "examples", "plan"]

@@ -1,0 +1,280 @@
+"""`plan`: which units go, by their scores, until a ratio or a budget is met."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from cnnlab.arch.graph import Graph
+from cnnlab.arch.layers import Conv, Linear
+from cnnlab.arch.whole import check_int, check_real, named
+from cnnlab.arch.widths import Bools, Group, Ints, Widths, widths
+from cnnlab.prune.criteria import CRITERIA, Criterion, Scores, examples
+from cnnlab.prune.plans import Plan
+from cnnlab.run.trace import trace
+
+BUDGETS: Mapping[str, Callable[[Graph], int]] = {
+    "macs": lambda graph: int(graph.cost().macs),
+    "params": lambda graph: int(graph.cost().params),
+    "activations": lambda graph: int(graph.cost().activations),
+    "peak": lambda graph: int(graph.memory().peak),
+    "saved": lambda graph: int(graph.memory().saved),
+}
+"""What a budget may be in: as `Graph.cost` and, bytes of one float32 image, as `Graph.memory` count it."""
+
+DIGITS = 6  # significant ones, of the scores that a plan keeps
+
+
+def plan(
+    network: nn.Module | Graph,
+    importance: str | Criterion | Mapping[str, Sequence[float]] = "l1",
+    *,
+    budget: float | Mapping[str, float] | None = None,
+    ratio: float | None = None,
+    remove: Mapping[str, Iterable[int]] | None = None,
+    data: Any = None,
+    scope: str = "global",
+    round_to: int = 1,
+    least: int = 1,
+    skip: Iterable[str] = (),
+    resolution: int = 224,
+    channels: int = 3,
+) -> Plan:
+    """Choose what to remove from a network; nothing is changed. One of budget, ratio and remove says how much.
+
+    network: a module that `cl.trace` accepts, with its weights; or a graph, for scores that need none.
+    importance: "l1", "l2", "bn_scale", "fpgm", "taylor", "fisher", "leave_one_out", "random"; a criterion, as those of
+    `cnnlab.prune.criteria`; or scores: name of a group -> a number for each unit. The lowest go first.
+    budget: multiply-adds after pruning, a share of those before (0.5) or a number (2e9); or of several things, each so:
+    {"macs": 0.5, "params": 1e7}, also "activations", and bytes of activation memory for one float32 image: "peak" (at
+    inference) and "saved" (for training). All are met, by as few units as possible; the last unit may overshoot.
+    ratio: the share of units to remove, 0 to below 1.  remove: group -> units, and nothing else goes.
+    data: for a criterion that needs some: what `cl.data.load` gives (512 of its training images are taken), or images
+    and labels.  scope: "global": all units of the network compete; "local": each group loses the same share.
+    round_to: the channels that stay are a multiple of it, rounded up, where the group has as many.
+    least: units that every group keeps.  skip: groups, or layers, to leave as they are.
+    resolution, channels: of the images that the module takes.
+
+    Equal scores go in the order of the channels. Raises ValueError or TypeError, as a sentence, for a budget above the
+    present cost or below the least reachable, which it names; for scores of the wrong length or that are no numbers;
+    for names that the network has not; and for what `cl.trace` refuses.
+
+    >>> import cnnlab as cl
+    >>> plan(cl.architecture("resnet18").graph(), "random", budget={"macs": 1e9}, round_to=8).cost.macs
+    989182976
+    """
+    graph = network if isinstance(network, Graph) else trace(network, resolution, channels=channels)
+    found = widths(graph)
+    if sum(how is not None for how in (budget, ratio, remove)) != 1:
+        raise ValueError("plan: give one of budget=, ratio= and remove=")
+    how: dict[str, Any] = {}
+    if remove is not None:
+        return _by_hand(found, remove)
+    round_to = named("plan", check_int, "round_to", round_to)
+    least = named("plan", check_int, "least", least)
+    if scope not in ("global", "local"):
+        raise ValueError(f"plan: scope={scope!r}: choose global or local")
+    reasons = {group.name: "it was to be left (skip)" for group in _skipped(found, skip)}
+    scores = _scores(found, network, importance, data)
+    open_groups = [group for group in found.groups if not group.locked and group.name not in reasons]
+    for group in open_groups:
+        if group.name not in scores:
+            reasons[group.name] = "the criterion cannot rank it"
+        elif len(group) <= least:
+            reasons[group.name] = f"it has {_units(len(group))}, and at least {least} must stay"
+    groups = [group for group in open_groups if group.name not in reasons]
+    line = _line(found, groups, scores, scope=scope, round_to=round_to, least=least)
+    if ratio is not None:
+        steps = _by_ratio(line, float(named("plan", check_real, "ratio", ratio, least=0, below=1)), scope)
+        how |= {"ratio": ratio}
+    else:
+        budgets = _budgets(graph, budget)
+        steps = _by_budget(found, line, budgets)
+        how |= {"budget": budgets}
+    kept = line.kept(steps)
+    for group in groups:
+        if len(kept[group.name]) == len(group):
+            rounded = round_to > 1 and line.removed(steps)[group.name] > 0
+            reasons[group.name] = (
+                f"rounding up to {round_to} gives back what would go" if rounded else "its units rank high"
+            )
+    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "scores given")
+    how = {"importance": name, "scope": scope, "round_to": round_to, "least": least, **how}
+    cut = {name: units for name, units in kept.items() if len(units) < len(found.by_name[name])}
+    told = {group.name: tuple(float(f"{s:.{DIGITS}g}") for s in scores[group.name]) for group in groups}
+    return Plan(graph, cut, told, reasons, how)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The units that may go, in the order in which they go. group: of each the number of its group; ranks: for each
+    group its units, the lowest score first; grain: for each group, of how many units the kept ones are a multiple."""
+
+    found: Widths
+    groups: Sequence[Group]
+    group: Ints
+    ranks: Sequence[Ints]
+    grain: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+    def removed(self, steps: int) -> dict[str, int]:
+        """How many units of each group the first steps take, before rounding."""
+        gone = np.bincount(self.group[:steps], minlength=len(self.groups))
+        return {group.name: int(n) for group, n in zip(self.groups, gone, strict=True)}
+
+    def kept(self, steps: int) -> dict[str, tuple[int, ...]]:
+        """The units of each group that stay."""
+        found = {}
+        for group, rank, grain, gone in zip(
+            self.groups, self.ranks, self.grain, self.removed(steps).values(), strict=True
+        ):
+            stay = min(len(group), -(-(len(group) - gone) // grain) * grain)
+            found[group.name] = tuple(sorted(rank[len(group) - stay :].tolist()))
+        return found
+
+    def graph(self, steps: int) -> Graph:
+        """The network without them."""
+        mask: Bools = np.ones(self.found.count, bool)
+        for name, units in self.kept(steps).items():
+            own = self.found.by_name[name].units
+            mask[own] = False
+            mask[own[list(units)]] = True
+        return self.found.narrowed(mask)
+
+
+def _line(found: Widths, groups: Sequence[Group], scores: Scores, *, scope: str, round_to: int, least: int) -> _Line:
+    ranks = [np.argsort(scores[group.name], kind="stable") for group in groups]
+    free = [rank[: len(rank) - least] for rank in ranks]
+    keys = [
+        (np.arange(len(part)) + 1) / len(group) if scope == "local" else scores[group.name][part]
+        for group, part in zip(groups, free, strict=True)
+    ]
+    owner = np.repeat(np.arange(len(groups)), list(map(len, free)))
+    order = np.argsort(np.concatenate(keys), kind="stable") if groups else np.empty(0, np.int64)
+    grains = [round_to // math.gcd(round_to, _channels(found, group)) for group in groups]
+    return _Line(found, groups, owner[order], ranks, grains)
+
+
+def _channels(found: Widths, group: Group) -> int:
+    """Channels of one unit in the layer that makes it."""
+    maker = next(i for i in group.writers if isinstance(found.graph.layers[i].op, (Conv, Linear)))
+    return found.places(group, maker).shape[1]
+
+
+def _by_ratio(line: _Line, ratio: float, scope: str) -> int:
+    """How many units go."""
+    sizes = list(map(len, line.groups))
+    if scope == "local":
+        return sum(math.floor(ratio * size + 1e-9) for size in sizes)
+    return min(len(line), math.floor(ratio * sum(sizes) + 1e-9))
+
+
+def _budgets(graph: Graph, budget: Any) -> dict[str, int]:
+    """What is budgeted -> the most that it may be, in units of its own."""
+    given = budget if isinstance(budget, Mapping) else {"macs": budget}
+    if not given or not set(given) <= set(BUDGETS):
+        raise ValueError(f"plan: budget={budget!r}: a budget is in {', '.join(BUDGETS)}")
+    found = {}
+    for what, value in given.items():
+        value, now = float(named("plan", check_real, f"budget of {what}", value, above=0)), BUDGETS[what](graph)
+        most = math.floor(now * value) if value <= 1 else math.floor(value)
+        if most > now:
+            raise ValueError(
+                f"plan: the budget of {most:,} {what} is above the present {now:,}; pruning only removes (a budget up "
+                "to 1 is a share of the present)"
+            )
+        found[what] = most
+    return found
+
+
+def _by_budget(found: Widths, line: _Line, budgets: Mapping[str, int]) -> int:
+    """The fewest steps that meet every budget."""
+
+    def spent(steps: int) -> dict[str, int]:
+        graph = line.graph(steps)
+        return {what: BUDGETS[what](graph) for what in budgets}
+
+    def met(steps: int) -> bool:
+        cost = spent(steps)
+        return all(cost[what] <= most for what, most in budgets.items())
+
+    low, high = 0, len(line)
+    if not met(high):
+        least = ", ".join(f"{what}={n:,}" for what, n in spent(high).items())
+        asked = ", ".join(f"{what}={n:,}" for what, n in budgets.items())
+        raise ValueError(
+            f"plan: {found.graph.name} cannot be pruned to {asked}: the least reachable is {least} (groups that are "
+            "locked or skipped, and `least` and `round_to`, keep the rest)"
+        )
+    while low < high:  # removing more never costs more
+        middle = (low + high) // 2
+        low, high = (low, middle) if met(middle) else (middle + 1, high)
+    return low
+
+
+def _scores(found: Widths, network: nn.Module | Graph, importance: Any, data: Any) -> Scores:
+    free = {group.name: len(group) for group in found.groups if not group.locked}
+    if isinstance(importance, Mapping):
+        scores = {name: np.asarray(values, dtype=float) for name, values in importance.items()}
+        _check_names(found, scores)
+    else:
+        if isinstance(importance, str) and importance not in CRITERIA:
+            raise ValueError(f"plan: importance={importance!r}: choose one of {', '.join(CRITERIA)}")
+        criterion = CRITERIA[importance] if isinstance(importance, str) else importance
+        if isinstance(network, Graph) and importance != "random" and isinstance(importance, str):
+            raise ValueError(f"plan: {importance} needs weights, and a graph has none; give the module")
+        given = None if data is None else examples(data)
+        scores = dict(criterion(None if isinstance(network, Graph) else network, found.graph, given))  # type: ignore[arg-type]
+    for name, values in scores.items():
+        if name in free and values.shape != (free[name],):
+            raise ValueError(
+                f"plan: {name} has scores of shape {values.shape}, and {_units(free[name])}; give one each"
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(f"plan: a score of {name} is not a finite number, so its units have no order")
+    return scores
+
+
+def _by_hand(found: Widths, remove: Mapping[str, Iterable[int]]) -> Plan:
+    _check_names(found, remove)
+    kept = {}
+    for name, units in remove.items():
+        gone, size = set(units), len(found.by_name[name])
+        if odd := sorted(unit for unit in gone if type(unit) is not int or not 0 <= unit < size):
+            raise ValueError(f"plan: remove has {odd[0]!r} of {name}, whose units are 0 to {size - 1}")
+        if gone:
+            kept[name] = tuple(unit for unit in range(size) if unit not in gone)
+    return Plan(found.graph, kept, how={"importance": "by hand"})
+
+
+def _skipped(found: Widths, skip: Iterable[str]) -> list[Group]:
+    chosen = [skip] if isinstance(skip, str) else list(skip)
+    groups: list[Group] = []
+    for name in chosen:
+        if name in found.by_name:
+            groups.append(found.by_name[name])
+            continue
+        try:
+            groups += found.holding(name)
+        except KeyError:
+            _check_names(found, [name])
+    return groups
+
+
+def _check_names(found: Widths, chosen: Iterable[str]) -> None:
+    for name in chosen:
+        if name not in found.by_name:
+            near = difflib.get_close_matches(str(name), found.by_name, n=3) or list(found.by_name)
+            raise ValueError(f"plan: {found.graph.name} has no group {name!r}; is it {' or '.join(near)}?")
+
+
+def _units(count: int) -> str:
+    return f"{count} unit{'s' if count != 1 else ''}"
