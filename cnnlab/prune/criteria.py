@@ -265,7 +265,7 @@ def _rankable(found: Widths) -> list[Group]:
 
 
 def _spread(layer: Layer, gate: Tensor) -> Tensor:
-    """A factor for each channel, (N, C), shaped as its module puts them out: (N, C, 1, 1); of linear layers (N, 1, 1, C)."""
+    """A factor for each channel, (N, C), in the order of its module's output: (N, C, 1, 1), of linear (N, 1, 1, C)."""
     if layer.size is None:
         return gate
     return gate[:, None, None, :] if isinstance(layer.op, Linear) else gate[:, :, None, None]
