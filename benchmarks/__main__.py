@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("cost", "counters", "time", "train", "sweep", "explorer")
+BENCHMARKS = ("cost", "counters", "time", "train", "sweep", "prune", "explorer")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or BENCHMARKS

@@ -10,8 +10,29 @@ True
 """
 
 from cnnlab.prune.criteria import CRITERIA, Examples, examples
+from cnnlab.prune.files import load, save
+from cnnlab.prune.laboratory import overlaps, rank_correlations, rescaled, scores
 from cnnlab.prune.planning import plan
 from cnnlab.prune.plans import Plan
 from cnnlab.prune.proof import Proof
+from cnnlab.prune.recovery import Recovery, recalibrate, recover
+from cnnlab.prune.sensitivity import sensitivity
 
-__all__ = ["CRITERIA", "Examples", "Plan", "Proof", "examples", "plan"]
+__all__ = [
+    "CRITERIA",
+    "Examples",
+    "Plan",
+    "Proof",
+    "Recovery",
+    "examples",
+    "load",
+    "overlaps",
+    "plan",
+    "rank_correlations",
+    "recalibrate",
+    "recover",
+    "rescaled",
+    "save",
+    "scores",
+    "sensitivity",
+]

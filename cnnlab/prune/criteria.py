@@ -10,7 +10,7 @@ the unit is gone, as in the masked model, at 1 it is whole. What a loss says of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
@@ -32,7 +32,8 @@ from cnnlab.run.data import Data
 Scores: TypeAlias = Mapping[str, NDArray[np.float64]]
 Criterion: TypeAlias = Callable[[nn.Module, Graph, "Examples | None"], Scores]
 
-BATCH = 64
+BATCH = 128
+DELAY = 2.0  # seconds before a progress bar shows itself
 
 
 class Examples(NamedTuple):
@@ -160,29 +161,23 @@ def leave_one_out(
     """
     if loss not in LOSSES:
         raise ValueError(f"leave_one_out: loss={loss!r}: choose one of {', '.join(LOSSES)}")
-    data, found = _needed("leave_one_out", data), widths(graph)
-    with gated(model, graph) as (network, gates), torch.inference_mode():
-        ones = {i: torch.ones(int(graph.layers[i].channels), device=_device(network)) for i in _gate_layers(found)}
-
-        def mean_loss() -> float:
-            gates.update({i: _spread(graph.layers[i], one[None]) for i, one in ones.items()})
-            total = sum(float(LOSSES[loss](network(x), y)) for x, y in _batches(data, network))
-            return total / len(data.labels)
-
-        whole, scores = mean_loss(), {}
-        groups = _rankable(found)
-        with tqdm(total=sum(map(len, groups)), disable=not progress, unit="unit", leave=False) as bar:
+    groups = rankable(widths(graph))
+    with without(model, graph, _needed("leave_one_out", data), loss) as measure:
+        whole, _ = measure({})
+        with tqdm(total=sum(map(len, groups)), disable=not progress, unit="unit", leave=False, delay=DELAY) as bar:
+            scores = {}
             for group in groups:
-                places = {i: torch.from_numpy(found.places(group, i)) for i in group.gates}
-                scores[group.name] = np.empty(len(group))
+                rises = []
                 for unit in range(len(group)):
-                    for i in group.gates:
-                        ones[i][places[i][unit]] = 0
-                    scores[group.name][unit] = mean_loss() - whole
-                    for i in group.gates:
-                        ones[i][places[i][unit]] = 1
+                    rises.append(measure({group.name: [unit]})[0] - whole)
                     bar.update()
+                scores[group.name] = np.array(rises)
     return scores
+
+
+def squared_error(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scores:
+    """The article's importance: the rise in the mean of (f(x, w) - y)^2 when the unit is removed, by trying."""
+    return leave_one_out(model, graph, data, loss="squared")
 
 
 CRITERIA: Mapping[str, Criterion] = {
@@ -193,6 +188,7 @@ CRITERIA: Mapping[str, Criterion] = {
     "taylor": taylor,
     "fisher": fisher,
     "leave_one_out": leave_one_out,
+    "squared_error": squared_error,
     "random": random,
 }
 """name -> criterion."""
@@ -221,13 +217,41 @@ def gated(model: nn.Module, graph: Graph) -> Iterator[tuple[nn.Module, dict[int,
             handle.remove()
 
 
+@contextmanager
+def without(
+    model: nn.Module, graph: Graph, data: Examples, loss: str = "cross-entropy"
+) -> Iterator[Callable[[Mapping[str, Sequence[int]]], tuple[float, float]]]:
+    """A function: units to switch off, name of a group -> units, to the mean loss and the accuracy (percent) without
+    them; nothing is cut."""
+    found = widths(graph)
+    layers = _gate_layers(found)
+    places = {(group.name, i): found.places(group, i) for group in rankable(found) for i in group.gates}
+    with gated(model, graph) as (network, gates), torch.inference_mode():
+
+        def measure(units: Mapping[str, Sequence[int]]) -> tuple[float, float]:
+            for i in layers:
+                one = torch.ones(1, int(graph.layers[i].channels))
+                for name in units:
+                    if (name, i) in places:
+                        one[0, places[name, i][list(units[name])].ravel()] = 0
+                gates[i] = _spread(graph.layers[i], one.to(next(network.parameters())))
+            total, right = 0.0, 0
+            for images, labels in _batches(data, network):
+                logits = network(images)
+                total += float(LOSSES[loss](logits, labels))
+                right += int((logits.argmax(1) == labels).sum())
+            return total / len(data.labels), 100 * right / len(data.labels)
+
+        yield measure
+
+
 def gate_slopes(model: nn.Module, graph: Graph, data: Examples | None) -> Scores:
     """name of a group -> dL/dg of each example's cross-entropy at each unit's gates: (examples, units).
 
     A unit's gates are one factor: their slopes add up. Raises ValueError if one is not a finite number.
     """
     data, found = _needed("a criterion of the loss", data), widths(graph)
-    groups, slopes = _rankable(found), []
+    groups, slopes = rankable(found), []
     with gated(model, graph) as (network, gates), torch.enable_grad():
         layers = _gate_layers(found)
         for images, labels in _batches(data, network):
@@ -251,10 +275,10 @@ def gate_slopes(model: nn.Module, graph: Graph, data: Examples | None) -> Scores
 
 
 def _gate_layers(found: Widths) -> list[int]:
-    return sorted({i for group in _rankable(found) for i in group.gates})
+    return sorted({i for group in rankable(found) for i in group.gates})
 
 
-def _rankable(found: Widths) -> list[Group]:
+def rankable(found: Widths) -> list[Group]:
     """The groups that can be cut and have gates with an output of their own."""
     layers = found.graph.layers
     return [
@@ -325,7 +349,3 @@ def _batches(data: Examples, network: nn.Module) -> Iterator[tuple[Tensor, Tenso
     first = next(network.parameters())
     for images, labels in zip(data.images.split(BATCH), data.labels.split(BATCH), strict=True):
         yield images.to(first.device, first.dtype), labels.to(first.device)
-
-
-def _device(network: nn.Module) -> torch.device:
-    return next(network.parameters()).device

@@ -21,9 +21,11 @@ def names(graph: Graph, model: nn.Module) -> dict[str, str]:
     Raises ValueError if the model has other tensors.
     """
     state = model.state_dict()
-    own = {key for layer in graph.layers for _, key in tensors(layer)}
-    if own <= state.keys():
-        return {key: key for key in own}
+    own = {key: layer.name for layer in graph.layers for _, key in tensors(layer)}
+    # A weight that a forward hands to a function, F.conv2d(x, self.w), is no layer's: `trace` calls its layer "w".
+    called = {key: key if key in state or key != f"{layer}.weight" else layer for key, layer in own.items()}
+    if state.keys() >= set(called.values()):
+        return called
     return paired(skeleton(graph).state_dict(), state, name=graph.name)
 
 

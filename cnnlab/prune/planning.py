@@ -173,7 +173,8 @@ def _by_ratio(line: _Line, ratio: float, scope: str) -> int:
     """How many units go."""
     sizes = list(map(len, line.groups))
     if scope == "local":
-        return sum(math.floor(ratio * size + 1e-9) for size in sizes)
+        free = np.bincount(line.group, minlength=len(sizes)).tolist()
+        return sum(min(most, math.floor(ratio * size + 1e-9)) for size, most in zip(sizes, free, strict=True))
     return min(len(line), math.floor(ratio * sum(sizes) + 1e-9))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cnnlab.run import flat, grid
 from cnnlab.run.store import Store
 from cnnlab.run.sweep import WorkersLost, sole_writer, sweep
-from cnnlab.run.trial import Trial
+from cnnlab.run.trial import Job
 from cnnlab.run.workers import processes
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _sweep(choice: argparse.Namespace) -> None:
 
 
 def on_processes(
-    trials: Sequence[Trial], store: str | os.PathLike[str], workers: int, *, threads: int = 1, device: str = "cpu"
+    trials: Sequence[Job], store: str | os.PathLike[str], workers: int, *, threads: int = 1, device: str = "cpu"
 ) -> pd.DataFrame:
     """`sweep` on processes of this machine; when one of them is killed, it goes on with new ones.
 
@@ -88,7 +88,7 @@ def on_processes(
     kills workers has to do with more than a trial. RuntimeError at the end says what was left out.
     """
     rest = list({trial.key: trial for trial in trials}.values())
-    apart: list[tuple[Trial, RuntimeError]] = []
+    apart: list[tuple[Job, RuntimeError]] = []
     while sum(isinstance(error, WorkersLost) for _, error in apart) < MOST_DEADLY:
         try:
             with processes(workers, threads=threads) as executor:
@@ -109,7 +109,7 @@ def on_processes(
     return frame
 
 
-def _alone(trial: Trial, store: str | os.PathLike[str], *, threads: int, device: str) -> RuntimeError | None:
+def _alone(trial: Job, store: str | os.PathLike[str], *, threads: int, device: str) -> RuntimeError | None:
     """Train one trial, and say what went wrong, if anything did."""
     print(f"cnnlab: one worker alone for {trial}", file=sys.stderr)
     try:

@@ -99,7 +99,7 @@ def load(
     if limit is not None:
         limit = named("load", check_int, "limit", limit)
     _pixels(resolution, names.side(name))  # before anything is rendered or downloaded
-    folder = Path(cache or os.environ.get("CNNLAB_CACHE") or _user_cache())
+    folder = Path(cache) if cache else cache_folder()
     source = names.find(name, folder, download=download, progress=progress)
     pixels = _pixels(resolution, source.side)
     train, validation, test = (
@@ -155,7 +155,8 @@ def split(labels: NDArray[np.int64], *, parts: int = 2, seed: int = 0) -> tuple[
     return tuple(np.split(order, [len(order) - k * count for k in range(parts, 0, -1)]))
 
 
-def _user_cache() -> str:
+def cache_folder() -> Path:
+    """Where what was rendered, downloaded or trained once is kept: CNNLAB_CACHE, else the user's cache folder."""
     import platformdirs
 
-    return platformdirs.user_cache_dir("cnnlab")
+    return Path(os.environ.get("CNNLAB_CACHE") or platformdirs.user_cache_dir("cnnlab"))

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from cnnlab.run.store import Store
-from cnnlab.run.trial import Trial, run
+from cnnlab.run.trial import Job, run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,13 +30,13 @@ LOST = (BrokenExecutor, CancelledError)
 class WorkersLost(BrokenExecutor):
     """A worker was killed. left: the trials that it took down, in the order in which they were given to the workers."""
 
-    def __init__(self, sentence: str, left: Sequence[Trial]) -> None:
+    def __init__(self, sentence: str, left: Sequence[Job]) -> None:
         super().__init__(sentence)
         self.left = left
 
 
 def sweep(
-    trials: Iterable[Trial],
+    trials: Iterable[Job],
     store: str | os.PathLike[str],
     executor: Executor | None = None,
     *,
@@ -83,10 +83,10 @@ def sweep(
         return book.frame(wanted)
 
 
-def _by_key(trials: Iterable[Trial]) -> dict[str, Trial]:
+def _by_key(trials: Iterable[Job]) -> dict[str, Job]:
     wanted = {}
     for trial in trials:
-        if not isinstance(trial, Trial):
+        if not hasattr(type(trial), "row"):
             raise TypeError(
                 f"sweep: trials holds {trial!r}; each must be a Trial, such as Trial('small_resnet', width=2)"
             )
@@ -111,7 +111,7 @@ def sole_writer(path: str) -> Iterator[None]:
         lock.release()
 
 
-def _outcomes(trials: Mapping[str, Trial], executor: Executor | None, device: str) -> Generator[Outcome, None, None]:
+def _outcomes(trials: Mapping[str, Job], executor: Executor | None, device: str) -> Generator[Outcome, None, None]:
     """Each key with what came out, as they finish; what has not begun is cancelled if nobody asks on."""
     if executor is None:
         for key, trial in trials.items():
@@ -128,7 +128,7 @@ def _outcomes(trials: Mapping[str, Trial], executor: Executor | None, device: st
             future.cancel()
 
 
-def _submitted(executor: Executor, trial: Trial, device: str) -> Future[Row]:
+def _submitted(executor: Executor, trial: Job, device: str) -> Future[Row]:
     try:
         return executor.submit(run, trial, device)
     except BrokenExecutor as error:  # it broke while it was given work; what is finished is still to be fetched
@@ -151,7 +151,7 @@ def _answer(key: str, result: Callable[[], Row]) -> Row | Exception:
     )
 
 
-def _raise_first(errors: Sequence[tuple[Trial, Exception]], count: int, path: str) -> None:
+def _raise_first(errors: Sequence[tuple[Job, Exception]], count: int, path: str) -> None:
     """Say what went wrong, if anything did."""
     if left := [trial for trial, error in errors if isinstance(error, LOST)]:
         raise WorkersLost(

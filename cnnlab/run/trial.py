@@ -11,12 +11,13 @@ import platform
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,6 +32,24 @@ from cnnlab.run.workers import keep_memory
 
 ONE_AT_A_TIME = threading.Lock()  # training seeds the random numbers of the whole process
 CACHED = 8  # data sets, or resolutions of one, that a worker keeps
+
+
+class Job(Protocol):
+    """What `sweep` does: something to be trained, and all that decides what comes out."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides what comes out, as JSON can hold it."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits that change with every setting."""
+        ...
+
+    def row(self, device: str) -> dict[str, Any]:
+        """Do it: the columns of `cnnlab.run.store` but those of `provenance` and the seconds."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -101,44 +120,54 @@ class Trial:
     @property
     def key(self) -> str:
         """16 hexadecimal digits that change with every setting, with the data, and with the way of training."""
-        return digest(json.dumps(self.settings, sort_keys=True))
+        return key_of(self.settings)
+
+    def loaded(self) -> datasets.Data:
+        """The data; a worker keeps them for its next trial."""
+        return _loaded(self.data, datasets.fingerprint(self.data), self.resolution, self.limit)
+
+    def row(self, device: str) -> dict[str, Any]:
+        """Train the network on the device: what came out of it."""
+        from cnnlab.run.train import fit
+
+        data = self.loaded()
+        graph = replace(self.architecture, classes=len(data.classes)).graph()
+        model = graph.module(seed=self.recipe.seed).to(device)
+        history = fit(model, data, self.recipe, progress=False)
+        return {"data": data.name} | figures(self, graph.cost()) | outcome(history)
 
     def __str__(self) -> str:
         knobs = f"depth {self.depth:g}, width {self.width:g}, {self.resolution} px"
         return f"{_base_name(self.base)}, {knobs}, {Path(self.data).stem}, seed {self.recipe.seed}"
 
 
-def run(trial: Trial, device: str = "cpu") -> dict[str, Any]:
-    """Train the trial's network and say what came out: one row of `cnnlab.run.store`.
+def run(job: Job, device: str = "cpu") -> dict[str, Any]:
+    """Do a job, such as a trial, and say what came out: one row of `cnnlab.run.store`.
 
-    device: "cpu", "cuda", "cuda:1"... In one process only one trial runs at a time. Raises KeyboardInterrupt if it is
+    device: "cpu", "cuda", "cuda:1"... In one process only one job runs at a time. Raises KeyboardInterrupt if it is
     interrupted; a loss that is no longer a number is a result, with its reason under `stopped`.
     """
-    import torch
-
-    from cnnlab.run.train import fit
-
     if multiprocessing.parent_process() is not None:  # in a worker, whose memory is for this alone
         keep_memory()
     with ONE_AT_A_TIME:
-        settings = trial.settings  # with the data as they are now
-        text = json.dumps(settings, sort_keys=True)
-        about: dict[str, Any] = {"key": digest(text), "settings": text}
-        about |= {"versions": json.dumps(_versions(), sort_keys=True), "threads": torch.get_num_threads()}
-        about |= {"device": _device_name(device)}
+        about = provenance(job.settings, device)  # with the data as they are now
         began = time.perf_counter()
-        data = _loaded(trial.data, settings["data"], trial.resolution, trial.limit)
-        graph = replace(trial.architecture, classes=len(data.classes)).graph()
-        model = graph.module(seed=trial.recipe.seed).to(device)
-        history = fit(model, data, trial.recipe, progress=False)
+        row = job.row(device)
         seconds = time.perf_counter() - began
-    if history.stopped == "interrupted":
-        raise KeyboardInterrupt
-    about |= {"data": data.name, "seconds": round(seconds, 3)}
-    return about | _figures(trial, graph.cost()) | _outcome(history)
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    return about | row | {"seconds": round(seconds, 3), "finished": finished}
 
 
-def _figures(trial: Trial, cost: Cost) -> dict[str, Any]:
+def provenance(settings: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """What a row says of where it comes from: its key and settings, the versions, what computed."""
+    import torch
+
+    text, versions = (json.dumps(part, sort_keys=True) for part in (settings, _versions()))
+    about = {"key": key_of(settings), "settings": text, "versions": versions, "threads": torch.get_num_threads()}
+    return about | {"device": _device_name(device)}
+
+
+def figures(trial: Trial, cost: Cost) -> dict[str, Any]:
     """What the trial says of itself, and what its network costs."""
     return {
         "base": _base_name(trial.base),
@@ -152,8 +181,10 @@ def _figures(trial: Trial, cost: Cost) -> dict[str, Any]:
     }
 
 
-def _outcome(history: History) -> dict[str, Any]:
-    """What training gave, and when."""
+def outcome(history: History) -> dict[str, Any]:
+    """What training gave. Raises KeyboardInterrupt if it was interrupted: what it gave is no result."""
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt
     last = history.epochs[-1] if history.epochs else None
     return {
         "epochs": len(history.epochs),
@@ -162,7 +193,6 @@ def _outcome(history: History) -> dict[str, Any]:
         "train_accuracy": last and _number(last.train_accuracy),
         "train_loss": last and _number(last.train_loss),
         "stopped": history.stopped,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "history": json.dumps([asdict(epoch) for epoch in history.epochs], allow_nan=False),
     }
 
@@ -175,6 +205,11 @@ def _loaded(name: str, fingerprint: str, resolution: int, limit: int | None) -> 
 
 def _base_name(base: str | Architecture) -> str:
     return base if isinstance(base, str) else base.name
+
+
+def key_of(settings: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits that stand for all settings."""
+    return digest(json.dumps(settings, sort_keys=True))
 
 
 def digest(text: str) -> str:
