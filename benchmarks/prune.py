@@ -4,15 +4,16 @@ Time, of choosing and cutting (the module is made beforehand). cnnlab: plan and 
 loop is what its users write: prune by hundredths until its own counter says half (its reproduce/main_imagenet.py). The
 one step is its most favourable case: the ratio that comes to half is known, and nothing is searched or counted; finding
 it, by a bisection that is not timed, takes `TRIES` such steps. Each way ranks all channels of the network together, by
-L2 norms. The ways take turns, for the machine may be busy; the best of each counts. Read the ratios.
+L2 norms. The ways take turns, and the best of each counts; beside the clock stands the processors' time, the fairer
+figure on a busy machine. Read the ratios.
 
 What was reached: the multiply-adds that torch's FlopCounterMode counts in what comes out, over half of those before.
+A loop that has not arrived after `PATIENCE` seconds is stopped: its
+time is then too short, and its row shows how far it came (DenseNet-121 takes it minutes).
 
 Groups: the sets of convolutions and linear layers whose output channels are cut together, compared as sets of names.
 
 Latency: what half of the multiply-adds saves. It is not half of the time.
-
-DenseNet-121 is minutes for the loop alone; all of it takes a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from cnnlab.run.latency import latency
 NETWORKS = ("resnet50", "mobilenet_v2", "efficientnet_b0", "densenet121")
 PIXELS = 224
 STEPS = 100  # of Torch-Pruning's loop, from no channel removed to all
+PATIENCE = 120.0  # seconds that the loop may take
 TRIES = 7  # of the bisection that finds a ratio
 SECONDS = 10.0  # each way is repeated for so long, at least once,
 MOST = 20  # and at most so often
@@ -79,10 +81,11 @@ def ours(model: nn.Module, round_to: int) -> nn.Module:
 
 def loop(model: nn.Module, round_to: int) -> nn.Module:
     """Torch-Pruning, by small steps, until it counts half."""
+    start = time.perf_counter()
     image = torch.randn(1, 3, PIXELS, PIXELS)
     pruner = theirs(model, image, ratio=1.0, steps=STEPS, round_to=round_to)
     before, _ = now, _ = tp.utils.count_ops_and_params(model, image)
-    while now > before / 2 and pruner.current_step < STEPS:
+    while now > before / 2 and pruner.current_step < STEPS and time.perf_counter() - start < PATIENCE:
         pruner.step()
         now, _ = tp.utils.count_ops_and_params(model, image)
     return model
@@ -129,27 +132,28 @@ def halving_ratio(model: nn.Module, round_to: int) -> float:
 
 
 class Run(NamedTuple):
-    """The seconds of each repetition, and what came out."""
+    """Of each repetition the seconds by the clock and those of the processors; and what came out."""
 
-    seconds: list[float]
+    clock: list[float]
+    processor: list[float]
     module: nn.Module
 
 
 def turns(ways: Mapping[str, Way], model: nn.Module) -> dict[str, Run]:
     """All ways in turn, each on a copy of its own, until each has had its time."""
-    runs: dict[str, Run] = {}
-    waiting = list(ways)
-    while waiting:
+    clocks: dict[str, list[float]] = {name: [] for name in ways}
+    processors: dict[str, list[float]] = {name: [] for name in ways}
+    modules: dict[str, nn.Module] = {}
+    while waiting := [name for name, past in clocks.items() if sum(past) < SECONDS and len(past) < MOST]:
         for name in waiting:
             own = copy.deepcopy(model)
             _widths.cache_clear()  # or cnnlab would know the network from the time before
             gc.collect()
-            start = time.perf_counter()
-            module = ways[name](own)
-            seconds = time.perf_counter() - start
-            runs[name] = Run([*(runs[name].seconds if name in runs else []), seconds], module)
-        waiting = [name for name, run in runs.items() if sum(run.seconds) < SECONDS and len(run.seconds) < MOST]
-    return runs
+            clock, processor = time.perf_counter(), time.process_time()
+            modules[name] = ways[name](own)
+            clocks[name].append(time.perf_counter() - clock)
+            processors[name].append(time.process_time() - processor)
+    return {name: Run(clocks[name], processors[name], modules[name]) for name in ways}
 
 
 def pruned(model: nn.Module, round_to: int) -> dict[str, Run]:
@@ -166,16 +170,16 @@ def pruned(model: nn.Module, round_to: int) -> dict[str, Run]:
 def rows(name: str, round_to: int, model: nn.Module, runs: Mapping[str, Run]) -> Iterator[dict[str, object]]:
     """Each way: its time, how many times cnnlab's that is, and the multiply-adds reached over those asked for."""
     half = macs(model) / 2
-    first = min(next(iter(runs.values())).seconds)
+    first = next(iter(runs.values()))
     for way, run in runs.items():
-        best = min(run.seconds)
         yield {
             "network": name,
             "round to": round_to,
             "way": way,
-            "runs": len(run.seconds),
-            "ms": best * 1e3,
-            "x cnnlab": best / first,
+            "runs": len(run.clock),
+            "ms": min(run.clock) * 1e3,
+            "x cnnlab": min(run.clock) / min(first.clock),
+            "x processor time": min(run.processor) / min(first.processor),
             "MACs / asked": macs(run.module) / half,
         }
 
@@ -208,19 +212,24 @@ def their_groups(model: nn.Module) -> set[frozenset[str]]:
     }
 
 
-def groups(name: str) -> dict[str, object]:
-    """How many groups each finds, how many are equal, and why others are not."""
+def groups(name: str) -> tuple[dict[str, object], str]:
+    """How many groups each finds and how many are equal; and why others are not, as a sentence, or ""."""
     model = network(name)
     mine = our_groups(model)
     try:
         other = their_groups(model)
     except Exception as error:  # whatever it raises is what its user sees
-        said = f"{APART.get(name, 'it fails')} ({type(error).__name__}: {error})"
-        return {"network": name, "cnnlab": len(mine), "Torch-Pruning": 0, "equal": 0, "the others": said}
-    odd = sorted(map(sorted, mine ^ other))
-    said = f"{APART.get(name, 'NOT EXPLAINED')}; such as {' + '.join(odd[0])}" if odd else ""
-    counts = {"cnnlab": len(mine), "Torch-Pruning": len(other), "equal": len(mine & other)}
-    return {"network": name, **counts, "the others": said}
+        row = {"network": name, "cnnlab": len(mine), "Torch-Pruning": 0, "equal": 0}
+        return row, f"{name}: {APART.get(name, 'it fails')} ({type(error).__name__}: {error})"
+    row = {"network": name, "cnnlab": len(mine), "Torch-Pruning": len(other), "equal": len(mine & other)}
+    if mine == other:
+        return row, ""
+    only = "; ".join(
+        f"{len(sets)} of {who} alone, such as {' + '.join(min(map(sorted, sets), key=len))}"
+        for who, sets in (("cnnlab", mine - other), ("Torch-Pruning", other - mine))
+        if sets
+    )
+    return row, f"{name}: {APART.get(name, 'NOT EXPLAINED')} ({only})"
 
 
 # Latency.
@@ -259,12 +268,13 @@ def main() -> None:
         runs = pruned(network(name), round_to)
         table += rows(name, round_to, network(name), runs)
         kept[name][f"rounded to {round_to}" if round_to > 1 else "not rounded"] = next(iter(runs.values())).module
-    formats = {"ms": "{:,.0f}".format, "x cnnlab": "{:.2f}".format, "MACs / asked": "{:.4f}".format}
+    formats = {"ms": "{:,.0f}".format, "MACs / asked": "{:.4f}".format}
+    formats |= dict.fromkeys(("x cnnlab", "x processor time"), "{:.2f}".format)
     print(f"to half of the multiply-adds, {PIXELS} px, {torch.get_num_threads()} threads\n")
     print(pd.DataFrame(table).to_string(index=False, formatters=formats))
     print("\nsets of layers whose output channels are cut together\n")
-    found = pd.DataFrame([groups(name) for name in (*NETWORKS, *APART)])
-    print(found.to_string(index=False))
+    counts, reasons = zip(*map(groups, (*NETWORKS, *APART)), strict=True)
+    print(pd.DataFrame(counts).to_string(index=False), *filter(None, reasons), sep="\n")
     print("\ntime of what cnnlab pruned, over that of the whole network\n")
     times = pd.DataFrame([row for name in NETWORKS for row in latencies(name, kept[name])])
     print(times.to_string(index=False, float_format="{:.2f}".format))

@@ -19,7 +19,7 @@ from torch import nn
 
 from cnnlab.arch.solve import solve
 from cnnlab.arch.whole import check_real, named
-from cnnlab.prune.criteria import CRITERIA, Criterion, examples, random
+from cnnlab.prune.criteria import CRITERIA, Criterion, examples, leave_one_out, random
 from cnnlab.prune.planning import plan
 from cnnlab.prune.recovery import Recovery, recover
 from cnnlab.run.data import Data, cache_folder
@@ -31,7 +31,7 @@ from cnnlab.run.trial import Trial, figures, key_of, outcome
 VERSION = 1  # raise it with every change that alters which units go, or what is done with the rest
 SCORED = 512  # training images that a criterion sees
 TRIED = 128  # those that are run once for each unit
-TRYING = ("leave_one_out", "squared_error")
+TRYING = {"leave_one_out": "cross-entropy", "squared_error": "squared"}
 SCRATCH = ("thin", "whole")
 ARMS = (*CRITERIA, *SCRATCH)
 
@@ -95,15 +95,18 @@ class Arm:
 
     def _pruned(self, data: Data, device: str) -> dict[str, Any]:
         model, before = trained(self.whole, data, device)
-        normalize, seed = self.recipe.normalize, self.whole.recipe.seed
-        seen = examples(data, TRIED if self.importance in TRYING else SCORED, normalize=normalize)
-        criterion: Criterion = partial(random, seed=seed) if self.importance == "random" else CRITERIA[self.importance]
-        found = plan(model, criterion, budget=self.budget, data=seen, resolution=data.resolution)
+        seen = examples(data, TRIED if self.importance in TRYING else SCORED, normalize=self.recipe.normalize)
+        found = plan(model, self._criterion(), budget=self.budget, data=seen, resolution=data.resolution)
         recovery = recover(found.apply(model), data, self.recipe, progress=False)
         assert recovery.history is not None  # there is a recipe
         row = figures(self.whole, found.cost) | outcome(recovery.history)
         row["epochs"] += len(before.epochs)
         return row | _way(recovery.history, {"whole_macs": found.before.macs, **_accuracies(before, recovery)})
+
+    def _criterion(self) -> Criterion:
+        if self.importance in TRYING:
+            return partial(leave_one_out, loss=TRYING[self.importance], progress=False)
+        return partial(random, seed=self.recipe.seed) if self.importance == "random" else CRITERIA[self.importance]
 
     def __str__(self) -> str:
         return f"{self.whole}: {self.importance} to {100 * self.budget:g} %"
@@ -128,8 +131,9 @@ def arms(root: str | Path | None = None) -> list[Arm]:
 
 
 def _points() -> Iterator[tuple[str, float]]:
-    yield from ((importance, budget) for importance in ARMS if importance != "whole" for budget in BUDGETS)
     yield "whole", 1.0
+    yield from (("thin", budget) for budget in BUDGETS)
+    yield from ((importance, budget) for importance in CRITERIA for budget in BUDGETS)
 
 
 def trained(trial: Trial, data: Data, device: str) -> tuple[nn.Module, History]:

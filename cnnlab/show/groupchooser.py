@@ -5,64 +5,122 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import ipywidgets
+import anywidget
+import traitlets
 
-from cnnlab.arch.widths import LEARNED, widths
+from cnnlab.arch.widths import widths
 from cnnlab.prune.grouping import graph_of, group_of, why_not
 from cnnlab.show.diagram import Diagram
+from cnnlab.show.explorer import SettingError
 from cnnlab.show.groupview import first_group, group_diagram
 
+LIST_AND_PICTURE = """
+function render({ model, el }) {
+  const label = document.createElement("label");
+  const list = document.createElement("select");
+  const picture = document.createElement("div");
+  // JupyterLab takes arrow keys and letters from whatever has the focus, unless that very node says no.
+  list.setAttribute("data-lm-suppress-shortcuts", "true");
+  for (const [name, words] of model.get("_layers")) list.add(new Option(words, name));
+  label.append("Layer ", list);
+  el.classList.add("cnnlab-chooser");
+  el.append(label, picture);
+  const show = () => {
+    list.value = model.get("layer");
+    picture.innerHTML = model.get("_picture");
+  };
+  list.addEventListener("change", () => {
+    model.set("layer", list.value);
+    model.save_changes();
+  });
+  model.on("change:layer", show);
+  model.on("change:_picture", show);
+  show();
+  return () => {
+    model.off("change:layer", show);
+    model.off("change:_picture", show);
+  };
+}
+export default { render };
+"""
+STYLE = """
+.cnnlab-chooser { color: var(--jp-ui-font-color1, #1f1f1f); font: 13px/1.4 var(--jp-ui-font-family, sans-serif); }
+.cnnlab-chooser label { display: block; padding: 2px 0 8px; }
+.cnnlab-chooser select {
+  max-width: 100%; padding: 3px; font: inherit; color: inherit; background: var(--jp-layout-color1, #fff);
+  border: 1px solid var(--jp-border-color1, #888); border-radius: 3px;
+}
+"""
 
-class GroupChooser(ipywidgets.VBox):
-    """A list of the layers that have numbers of their own, and the picture of the group of the one chosen.
+
+class GroupChooser(anywidget.AnyWidget):
+    """A list of a network's layers, and the picture of the width group of the one chosen, `.layer`.
 
     Without a kernel (on GitHub, in an HTML export) it is the picture as it was when the cell ran.
     """
+
+    _esm = LIST_AND_PICTURE
+    _css = STYLE
+
+    layer = traitlets.Unicode().tag(sync=True)
+    _layers: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    _picture = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, network: Any, layer: str | None = None, *, resolution: int = 224, channels: int = 3) -> None:
         self._lock = threading.RLock()  # messages may arrive on several threads at once (JupyterLab's subshells)
         self._graph = graph_of(network, resolution, channels)
         found = widths(self._graph)
-        chosen = first_group(found) if layer is None else group_of(found, layer)
-        names = [each.name for each in self._graph.layers if isinstance(each.op, LEARNED)]
-        options = {}
-        for name in [*names, *(group.name for group in found.groups if group.name not in names)]:
-            group = group_of(found, name)
-            about = f" → {group.name}" if name != group.name else ""
-            options[f"{name}{about}{' (locked)' if why_not(group) else ''}"] = name
-        self.dropdown = ipywidgets.Dropdown(
-            options=options,
-            value=layer if layer in names else chosen.name,
-            description="Layer",
-            layout=ipywidgets.Layout(width="auto", max_width="600px"),
-        )
-        self.picture = ipywidgets.HTML()
-        super().__init__([self.dropdown, self.picture])
-        self.dropdown.observe(self._draw, "value")
-        self._draw()
+        if layer is not None:
+            group_of(found, layer)  # raises for one that is not there
+        chosen = first_group(found).name if layer is None else layer
+        layers = dict.fromkeys([*(each.name for each in self._graph.layers), *found.by_name])
+        super().__init__(layer=chosen, _layers=[(name, self._told(name)) for name in layers])
 
     @property
     def diagram(self) -> Diagram:
         """The picture of the layer chosen."""
-        return group_diagram(self._graph, self.dropdown.value)
+        return group_diagram(self._graph, self.layer)
 
-    def _draw(self, _change: Any = None) -> None:
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """What the front end sends; one message at a time."""
         with self._lock:
-            self.picture.value = self.diagram._repr_html_()
+            super().set_state(sync_data)
+
+    def _told(self, name: str) -> str:
+        """A layer as the list has it: with its group, if that is named after another, and whether that is locked."""
+        group = group_of(widths(self._graph), name)
+        about = f" → {group.name}" if name != group.name else ""
+        return f"{name}{about}{' (locked)' if why_not(group) else ''}"
+
+    @traitlets.validate("layer")
+    def _valid_layer(self, proposal: Any) -> str:
+        try:
+            group_of(widths(self._graph), proposal["value"])
+        except ValueError as error:
+            raise SettingError(str(error)) from None
+        return proposal["value"]
+
+    @traitlets.observe("layer")
+    def _draw(self, _change: Any) -> None:
+        with self._lock:
+            self._picture = self.diagram._repr_html_()
 
     def __repr__(self) -> str:
-        return f"GroupChooser({self._graph.name}: {self.dropdown.value})"
+        return f"GroupChooser({self._graph.name}: {self.layer})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # A picture and a line of text, so that GitHub, an HTML export and nbval have something to show.
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        return {**bundle, "image/svg+xml": self.diagram.svg, "text/plain": repr(self)}
+        bundle: Any = super()._repr_mimebundle_(**kwargs)
+        bundle[0]["image/svg+xml"] = self.diagram.svg
+        bundle[0]["text/plain"] = repr(self)
+        return bundle
 
 
 def group_chooser(network: Any, layer: str | None = None, *, resolution: int = 224, channels: int = 3) -> GroupChooser:
     """Choose a layer from a list, and see its width group: `group_diagram` that follows the choice.
 
-    The arguments are those of `cnnlab.show.groupview.group_diagram`, and so is what it raises.
+    The arguments are those of `cnnlab.show.groupview.group_diagram`, and so is what it raises. `.layer` is the layer
+    chosen; setting it changes the picture.
 
     >>> import cnnlab as cl
     >>> group_chooser(cl.architecture("mobilenet_v2"), "stage2.1.conv2")
