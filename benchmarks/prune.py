@@ -1,15 +1,14 @@
 """Pruning to half of the multiply-adds: cnnlab beside Torch-Pruning, on torchvision's networks with random weights.
 
-Time, of choosing and cutting (the module is made beforehand). cnnlab: plan and apply. Torch-Pruning in two ways. The
-loop is what its users write: prune by hundredths until its own counter says half (its reproduce/main_imagenet.py). The
-one step is its most favourable case: the ratio that comes to half is known, and nothing is searched or counted; finding
-it, by a bisection that is not timed, takes `TRIES` such steps. Each way ranks all channels of the network together, by
-L2 norms. The ways take turns, and the best of each counts; beside the clock stands the processors' time, the fairer
-figure on a busy machine. Read the ratios.
+Time, of choosing and cutting; the module is made beforehand. cnnlab: plan and apply. Torch-Pruning, in two ways: the
+loop that its users write, and its own reproduce/main_imagenet.py, which prunes by hundredths until its counter says
+half; and one step, its most favourable case: the ratio that comes to half is known, and nothing is searched or counted.
+Finding that ratio, by a bisection that is not timed, takes `TRIES` such steps. Each way ranks all channels of the
+network together, by L2 norms. The ways take turns, and the best of each counts; beside the clock stands the
+processors' time, the fairer figure on a busy machine. A loop that has not arrived after `PATIENCE` seconds is stopped:
+its time is then too short, and its multiply-adds show how far it came (DenseNet-121 takes it minutes).
 
-What was reached: the multiply-adds that torch's FlopCounterMode counts in what comes out, over half of those before.
-A loop that has not arrived after `PATIENCE` seconds is stopped: its
-time is then too short, and its row shows how far it came (DenseNet-121 takes it minutes).
+Reached: the multiply-adds that torch's FlopCounterMode counts in what comes out, over half of those before.
 
 Groups: the sets of convolutions and linear layers whose output channels are cut together, compared as sets of names.
 
@@ -37,6 +36,7 @@ from tqdm import tqdm
 import cnnlab as cl
 from benchmarks.peers import flop_counter
 from cnnlab.arch.widths import _widths, widths
+from cnnlab.run.device import plural
 from cnnlab.run.latency import latency
 
 NETWORKS = ("resnet50", "mobilenet_v2", "efficientnet_b0", "densenet121")
@@ -225,7 +225,7 @@ def groups(name: str) -> tuple[dict[str, object], str]:
     if mine == other:
         return row, ""
     only = "; ".join(
-        f"{len(sets)} of {who} alone, such as {' + '.join(min(map(sorted, sets), key=len))}"
+        f"{len(sets)} of {who} alone, such as {' + '.join(min(map(sorted, sets)))}"
         for who, sets in (("cnnlab", mine - other), ("Torch-Pruning", other - mine))
         if sets
     )
@@ -270,7 +270,7 @@ def main() -> None:
         kept[name][f"rounded to {round_to}" if round_to > 1 else "not rounded"] = next(iter(runs.values())).module
     formats = {"ms": "{:,.0f}".format, "MACs / asked": "{:.4f}".format}
     formats |= dict.fromkeys(("x cnnlab", "x processor time"), "{:.2f}".format)
-    print(f"to half of the multiply-adds, {PIXELS} px, {torch.get_num_threads()} threads\n")
+    print(f"to half of the multiply-adds, {PIXELS} px, {plural(torch.get_num_threads(), 'thread')}\n")
     print(pd.DataFrame(table).to_string(index=False, formatters=formats))
     print("\nsets of layers whose output channels are cut together\n")
     counts, reasons = zip(*map(groups, (*NETWORKS, *APART)), strict=True)

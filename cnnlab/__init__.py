@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from cnnlab.show.curves import plot_scaling
     from cnnlab.show.diagram import diagram
     from cnnlab.show.explorer import Explorer
+    from cnnlab.show.groupchooser import group_chooser
+    from cnnlab.show.groupview import group_diagram
+    from cnnlab.show.prunecurves import plot_pruning, plot_sensitivity
     from cnnlab.show.roofplot import plot_latency, plot_roofline
     from cnnlab.show.waterfall import isocost_lines, waterfall
 
@@ -87,6 +90,9 @@ _HOMES = {
     "cnnlab.show.curves": ("plot_scaling",),
     "cnnlab.show.diagram": ("diagram",),
     "cnnlab.show.explorer": ("Explorer",),
+    "cnnlab.show.groupchooser": ("group_chooser",),
+    "cnnlab.show.groupview": ("group_diagram",),
+    "cnnlab.show.prunecurves": ("plot_pruning", "plot_sensitivity"),
     "cnnlab.show.roofplot": ("plot_latency", "plot_roofline"),
     "cnnlab.show.waterfall": ("isocost_lines", "waterfall"),
 }
@@ -117,6 +123,8 @@ __all__ = [
     "fast",
     "fit",
     "grid",
+    "group_chooser",
+    "group_diagram",
     "image",
     "isocost",
     "isocost_lines",
@@ -127,8 +135,10 @@ __all__ = [
     "names",
     "pareto",
     "plot_latency",
+    "plot_pruning",
     "plot_roofline",
     "plot_scaling",
+    "plot_sensitivity",
     "predict",
     "prune",
     "published",

@@ -190,9 +190,10 @@ def stopping(model: nn.Module, steps: int) -> nn.Module:
     return model
 
 
-def test_an_interrupt_is_told(data: Data, trained: nn.Module) -> None:
-    """The numbers are those of the model as it was left, in the middle of the second epoch."""
-    model = stopping(spoiled(trained), 14)
+@pytest.mark.parametrize("steps", [0, 4, 14])
+def test_an_interrupt_is_told(data: Data, trained: nn.Module, steps: int) -> None:
+    """The numbers are those of the model as it was left, in the middle of the first epoch, or of the second."""
+    model = stopping(spoiled(trained), steps)
     found = recover(model, data, dataclasses.replace(QUICK, epochs=3), progress=False)
     assert found.stopped == "interrupted" and "interrupted" in repr(found)
     model._forward_pre_hooks.clear()

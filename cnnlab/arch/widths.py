@@ -105,6 +105,10 @@ class Widths:
         order = np.argsort(self.labels[layer][places], kind="stable")
         return places[order].reshape(len(group), -1)
 
+    def share(self, group: Group, layer: int) -> int:
+        """How many of the channels that leave a layer (by position) are those of one unit."""
+        return int(np.count_nonzero(self.labels[layer] == group.units[0]))
+
     def holding(self, layer: str) -> tuple[Group, ...]:
         """The groups whose channels leave the layer of that name. Raises KeyError if the graph has none."""
         for i, one in enumerate(self.graph.layers):
@@ -239,7 +243,7 @@ def _groups(layers: Sequence[Layer], labels: Sequence[Ints]) -> Iterable[Group]:
     for i, layer in enumerate(layers):
         for group in held[i]:
             where[group].append(i)
-        if _mixes(layer.op):
+        if mixes(layer.op):
             for group in held[layer.inputs[0]]:
                 read[group].append(i)
     for i, reason in _locks(layers):
@@ -278,7 +282,7 @@ def _alike(labels: Sequence[Ints]) -> Ints:
     return order[kind]
 
 
-def _mixes(op: Op) -> bool:
+def mixes(op: Op) -> bool:
     """Whether each channel that leaves it depends on all that enter."""
     return isinstance(op, Linear) or (isinstance(op, Conv) and op.groups == 1)
 
@@ -300,7 +304,7 @@ def _locks(layers: Sequence[Layer]) -> Iterable[tuple[int, str]]:
             revived.append(next((cause for cause in before if cause is not None), None))
         if isinstance(op, LayerNorm):
             yield layer.inputs[0], f"{layer.name} normalises over all channels together: without one the others change"
-        if _mixes(op) and (cause := before[0]) is not None:
+        if mixes(op) and (cause := before[0]) is not None:
             yield (
                 layer.inputs[0],
                 f"{layers[cause].name} turns 0 into {_at_zero(layers[cause].op):g}, so a masked channel would still "

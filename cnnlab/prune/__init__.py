@@ -10,24 +10,39 @@ True
 """
 
 from cnnlab.prune.criteria import CRITERIA, Examples, examples
+from cnnlab.prune.evidence import compared, pruned
 from cnnlab.prune.files import load, save
+from cnnlab.prune.grouping import groups
 from cnnlab.prune.laboratory import overlaps, rank_correlations, rescaled, scores
+from cnnlab.prune.lottery import Lottery, lottery
+from cnnlab.prune.masking import Masks, held, magnitude_masks, nm_masks
 from cnnlab.prune.planning import plan
 from cnnlab.prune.plans import Plan
 from cnnlab.prune.proof import Proof
 from cnnlab.prune.recovery import Recovery, recalibrate, recover
 from cnnlab.prune.sensitivity import sensitivity
+from cnnlab.prune.shrinking import Shrunk, shrink
 
 __all__ = [
     "CRITERIA",
     "Examples",
+    "Lottery",
+    "Masks",
     "Plan",
     "Proof",
     "Recovery",
+    "Shrunk",
+    "compared",
     "examples",
+    "groups",
+    "held",
     "load",
+    "lottery",
+    "magnitude_masks",
+    "nm_masks",
     "overlaps",
     "plan",
+    "pruned",
     "rank_correlations",
     "recalibrate",
     "recover",
@@ -35,4 +50,5 @@ __all__ = [
     "save",
     "scores",
     "sensitivity",
+    "shrink",
 ]

@@ -108,8 +108,11 @@ def fpgm(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scores
     for group in _open(found):
         rows = [
             state[f"{graph.layers[i].name}.weight"].flatten(1)[torch.from_numpy(found.places(group, i))].flatten(1)
-            for i in _makers(graph, group)
+            for i in group.writers
+            if isinstance(graph.layers[i].op, (Conv, Linear))
         ]
+        if not rows:  # zeros that were padded on, and then normalised
+            continue
         vectors = torch.cat(rows, dim=1).double()
         scores[group.name] = _over_mean(torch.cdist(vectors, vectors).sum(1).numpy())
     return scores
@@ -300,10 +303,6 @@ def _spread(layer: Layer, gate: Tensor) -> Tensor:
 
 def _open(found: Widths) -> list[Group]:
     return [group for group in found.groups if not group.locked]
-
-
-def _makers(graph: Graph, group: Group) -> list[int]:
-    return [i for i in group.writers if isinstance(graph.layers[i].op, (Conv, Linear))]
 
 
 def _state(model: nn.Module, graph: Graph) -> dict[str, Tensor]:

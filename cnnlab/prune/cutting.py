@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnlab.arch.graph import Graph, Layer
 from cnnlab.arch.layers import BatchNorm, Conv, LayerNorm, LayerScale, Linear
-from cnnlab.arch.widths import LEARNED, Bools, Widths
+from cnnlab.arch.widths import LEARNED, Bools, Widths, mixes
 from cnnlab.run.module import skeleton
 from cnnlab.run.standin import copied, stand_in
 from cnnlab.run.weights import paired
@@ -55,8 +55,7 @@ def small(widths: Widths, kept: Bools, pruned: Graph, model: nn.Module) -> nn.Mo
     found: dict[str, Tensor] = {}
     for i, layer in enumerate(widths.graph.layers):
         rows = torch.from_numpy(kept[widths.labels[i]])
-        dense = isinstance(layer.op, Linear) or (isinstance(layer.op, Conv) and layer.op.groups == 1)
-        columns = torch.from_numpy(kept[widths.labels[layer.inputs[0]]]) if dense else None
+        columns = torch.from_numpy(kept[widths.labels[layer.inputs[0]]]) if mixes(layer.op) else None
         for part, key in tensors(layer):
             tensor = _by_channel(state[called[key]], layer) if key in called else torch.tensor(0)  # see `paired`
             if tensor.dim():

@@ -1,12 +1,18 @@
-"""What the comparison measured: the tables of data/pruned, one row for each network, and what they say."""
+"""What the comparison of criteria measured: the tables of data/pruned, one row for each network, and what they say.
+
+All intervals are 95 %. That of an accuracy is from the spread between seeds, pooled over criteria and budgets; that of
+a difference from the spread of the differences at one seed, where both networks come of the same whole one, pooled
+likewise. None is corrected for how many are looked at; where an interval leaves out 0, an order is called certain.
+"""
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.run.measured import PREFIX
+from cnnlab.run.measured import PREFIX, QUANTILE
 from cnnlab.run.tables import find
 
 if TYPE_CHECKING:
@@ -17,6 +23,82 @@ if TYPE_CHECKING:
 ORDER = ["data", "family", "importance", "budget", "seed"]
 DIGITS = 5
 RECIPE = ("batch", "weight_decay", "augment", "normalize")
+BASELINES = ("random", "thin")
+
+
+def pruned(data: str | None = None) -> pd.DataFrame:
+    """One row for each network of the comparison (data/pruned/README.md is the data card).
+
+    data: "glyphs" or "cifar10"; both if None.
+
+    Columns: data; family ("resnet", "mbconv"); importance: the criterion, "thin" (narrowed by one factor, trained from
+    scratch) or "whole" (nothing removed, trained as long); budget: the share of multiply-adds that may stay; seed;
+    macs, params, activations; whole_macs, whole_accuracy, whole_validation: of the unpruned network; before,
+    recalibrated, validation_accuracy: three numbers of the validation images, after the cut, after recalibration and
+    after fine-tuning; accuracy: of the test images, after the last epoch. All accuracies in percent. Then the recipes,
+    seconds, device and versions, as in `cl.measured`.
+
+    Raises ValueError, with the names, for data that were not measured.
+
+    >>> bool(pruned("glyphs")["accuracy"].between(0, 100).all())
+    True
+    """
+    import pandas as pd
+
+    tables = _tables()
+    if data is not None and data not in tables:
+        raise ValueError(f"pruned: data={data!r}: there are measurements of {', '.join(tables)}")
+    return pd.concat([tables[name] for name in ([data] if data else tables)], ignore_index=True)
+
+
+def compared(family: str, data: str = "glyphs") -> pd.DataFrame:
+    """The criteria and baselines of one family on one data set: a row for each at each budget, the best first.
+
+    Columns: budget, importance, networks (seeds), macs (mean), accuracy, low, high (percent), and for each baseline
+    ("random", "thin") the points by which it is beaten, over_random, over_random_low, over_random_high, ...; NaN of a
+    baseline beside itself and of "whole". Raises ValueError for what was not measured.
+    """
+    frame = pruned(data)
+    frame = frame[(frame["family"] == family) & frame["accuracy"].notna()]
+    if frame.empty:
+        raise ValueError(f"compared: no pruned {family} network was measured on {data}")
+    cells = frame.groupby(["budget", "importance"])
+    found = cells.agg(networks=("accuracy", "size"), macs=("macs", "mean"), accuracy=("accuracy", "mean"))
+    margin = QUANTILE * _pooled(frame["accuracy"], cells) / found["networks"].pow(0.5)
+    found = found.assign(low=found["accuracy"] - margin, high=found["accuracy"] + margin)
+    for baseline in BASELINES:
+        found = found.join(_over(frame, baseline))
+    return found.reset_index().sort_values(["budget", "accuracy"], ascending=False, ignore_index=True)
+
+
+def _over(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """By how many points each beats a baseline at the same budget and seed."""
+    same = ["budget", "seed"]
+    beside = frame[frame["importance"] == baseline][[*same, "accuracy"]]
+    pairs = frame[frame["importance"] != baseline].merge(beside, on=same, suffixes=("", "_beside"))
+    pairs["gain"] = pairs["accuracy"] - pairs["accuracy_beside"]
+    cells = pairs.groupby(["budget", "importance"])
+    gain = cells["gain"].mean()
+    margin = QUANTILE * _pooled(pairs["gain"], cells) / cells.size().pow(0.5)
+    name = f"over_{baseline}"
+    return gain.to_frame(name).assign(**{f"{name}_low": gain - margin, f"{name}_high": gain + margin})
+
+
+def _pooled(values: pd.Series[float], cells: Any) -> float:
+    """The standard deviation inside the cells; NaN if none has two values."""
+    column = cells[values.name]
+    spare = int((column.count() - 1).clip(lower=0).sum())
+    return math.sqrt(float((column.var() * (column.count() - 1)).sum()) / spare) if spare else math.nan
+
+
+@lru_cache(maxsize=1)
+def _tables() -> dict[str, pd.DataFrame]:
+    import pandas as pd
+
+    paths = sorted(find("pruned").glob("*.csv"))
+    if not paths:
+        raise FileNotFoundError("data/pruned holds no table")
+    return {path.stem: pd.read_csv(path) for path in paths}
 
 
 def write(frame: pd.DataFrame, folder: str | os.PathLike[str]) -> list[Path]:
@@ -51,13 +133,3 @@ def _flat(row: dict[Any, Any]) -> dict[str, Any]:
         **{name: versions[name] for name in ("cnnlab", "commit", "python", "torch", "numpy")},
     }
     return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in found.items()}
-
-
-@lru_cache(maxsize=1)
-def _tables() -> dict[str, pd.DataFrame]:
-    import pandas as pd
-
-    paths = sorted(find("pruned").glob("*.csv"))
-    if not paths:
-        raise FileNotFoundError("data/pruned holds no table")
-    return {path.stem: pd.read_csv(path) for path in paths}

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from torch import nn
 
 from cnnlab.arch.cost import Cost, layer_cost
 from cnnlab.arch.graph import Graph, Layer
-from cnnlab.arch.layers import Conv, Input, Linear, Op
+from cnnlab.arch.layers import Conv, Input, Linear
 from cnnlab.arch.table import describe
-from cnnlab.arch.widths import Group, Widths, widths
+from cnnlab.arch.widths import Group, Widths, mixes, widths
 from cnnlab.run.trace import trace
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def groups(network: Any, resolution: int = 224, channels: int = 3) -> pd.DataFra
             {
                 "group": group.name,
                 "units": len(group),
-                "channels": share(found, group, made[0]),
+                "channels": found.share(group, made[0]),
                 "made_by": _names(found, made),
                 "also": _names(found, keepers(found, group)),
                 "read_by": _names(found, group.readers),
@@ -95,28 +94,18 @@ def group_of(found: Widths, layer: str) -> Group:
     return found.holding(layer)[-1]
 
 
-def dense(op: Op) -> bool:
-    """Whether it is a convolution or linear layer in which each channel depends on all that enter."""
-    return isinstance(op, Linear) or (isinstance(op, Conv) and op.groups == 1)
-
-
 def makers(found: Widths, group: Group) -> tuple[int, ...]:
     """Positions of the layers that make a group's channels: convolutions and linear layers, or the image itself.
 
     Channels that no such layer makes (padded on, as zeros) are made by the first that holds them.
     """
     layers = found.graph.layers
-    return tuple(i for i in group.layers if dense(layers[i].op) or isinstance(layers[i].op, Input)) or group.layers[:1]
+    return tuple(i for i in group.layers if mixes(layers[i].op) or isinstance(layers[i].op, Input)) or group.layers[:1]
 
 
 def keepers(found: Widths, group: Group) -> tuple[int, ...]:
     """Positions of the layers that keep a group's width and have numbers for each of its channels."""
-    return tuple(i for i in group.writers if not dense(found.graph.layers[i].op))
-
-
-def share(found: Widths, group: Group, layer: int) -> int:
-    """How many of the channels that leave a layer (by position) are those of one unit."""
-    return int(np.count_nonzero(found.labels[layer] == group.units[0]))
+    return tuple(i for i in group.writers if not mixes(found.graph.layers[i].op))
 
 
 def why_not(group: Group) -> str:
@@ -134,7 +123,7 @@ def saving(found: Widths, group: Group) -> Cost | None:
     layers = found.graph.layers
     narrow = list(layers)
     for i in group.layers:
-        narrow[i] = _narrower(layers[i], share(found, group, i))
+        narrow[i] = _narrower(layers[i], found.share(group, i))
     touched = {*group.writers, *group.readers}
     before, after = (sum((layer_cost(each[i], each) for i in touched), Cost()) for each in (layers, narrow))
     return Cost(*(a - b for a, b in zip(vars(before).values(), vars(after).values(), strict=True)))
@@ -151,7 +140,7 @@ def in_words(found: Widths, group: Group) -> list[str]:
     One unit less saves 304,192 multiply-adds (0.10 %) and 53 parameters (< 0.01 %).
     """
     made, kept, read = (_names(found, part) for part in (makers(found, group), keepers(found, group), group.readers))
-    each = share(found, group, makers(found, group)[0])
+    each = found.share(group, makers(found, group)[0])
     units = f"{_counted(len(group), 'unit')} of {_counted(each, 'channel')}{' each' if len(group) > 1 else ''}"
     said = [f"{units}, made by {_listed(made)}{', which must lose the same ones' if len(made) > 1 else ''}."]
     flow = []

@@ -12,7 +12,6 @@ import numpy as np
 from torch import nn
 
 from cnnlab.arch.graph import Graph
-from cnnlab.arch.layers import Conv, Linear
 from cnnlab.arch.whole import check_int, check_real, named
 from cnnlab.arch.widths import Bools, Group, Ints, Widths, widths
 from cnnlab.prune.criteria import CRITERIA, Criterion, Scores, examples
@@ -55,8 +54,9 @@ def plan(
     {"macs": 0.5, "params": 1e7}, also "activations", and bytes of activation memory for one float32 image: "peak" (at
     inference) and "saved" (for training). All are met, by as few units as possible; the last unit may overshoot.
     ratio: the share of units to remove, 0 to below 1.  remove: group -> units, and nothing else goes.
-    data: for a criterion that needs some: what `cl.data.load` gives (512 of its training images are taken), or images
-    and labels.  scope: "global": all units of the network compete; "local": each group loses the same share.
+    data: for a criterion that needs some: what `cl.data.load` gives, of which 512 training images are taken, and
+    prepared as by `Recipe()`; if the model was trained otherwise, `cl.prune.examples(data, normalize="image")`; or
+    images and labels.  scope: "global": all units of the network compete; "local": each group loses the same share.
     round_to: the channels that stay are a multiple of it, rounded up, where the group has as many.
     least: units that every group keeps.  skip: groups, or layers, to leave as they are.
     resolution, channels: of the images that the module takes.
@@ -159,14 +159,9 @@ def _line(found: Widths, groups: Sequence[Group], scores: Scores, *, scope: str,
     ]
     owner = np.repeat(np.arange(len(groups)), list(map(len, free)))
     order = np.argsort(np.concatenate(keys), kind="stable") if groups else np.empty(0, np.int64)
-    grains = [round_to // math.gcd(round_to, _channels(found, group)) for group in groups]
+    # As many units as make a multiple of channels, of which a unit of a convolution in groups has several.
+    grains = [round_to // math.gcd(round_to, found.share(group, group.layers[0])) for group in groups]
     return _Line(found, groups, owner[order], ranks, grains)
-
-
-def _channels(found: Widths, group: Group) -> int:
-    """Channels of one unit in the layer that makes it."""
-    maker = next(i for i in group.writers if isinstance(found.graph.layers[i].op, (Conv, Linear)))
-    return found.places(group, maker).shape[1]
 
 
 def _by_ratio(line: _Line, ratio: float, scope: str) -> int:

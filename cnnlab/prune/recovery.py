@@ -144,7 +144,8 @@ def prepared(model: nn.Module, data: Data, normalize: str, *, owner: str = "reco
 def check_finite(owner: str, model: nn.Module) -> None:
     """ValueError, as a sentence, unless all parameters are finite numbers."""
     for name, parameter in model.named_parameters():
-        if not bool(parameter.detach().isfinite().all()):
+        ends = torch.stack(parameter.detach().aminmax()) if parameter.numel() else parameter  # NaN is both of them
+        if not bool(ends.isfinite().all()):
             raise ValueError(
                 f"{owner}: {name} holds NaN or an infinity; take weights from before training went wrong (the model is "
                 "unchanged)"

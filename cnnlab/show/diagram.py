@@ -135,12 +135,12 @@ def _svg(graph: Graph, items: Sequence[Item]) -> str:
     for phrases in wrapped(_legend(items)):
         parts.append(_text(0, y, phrases, "lead soft"))
         y += LINE
-    label = escape(_clean(f"{shortened(graph.name, 80)}: {', '.join(facts)}"))
+    label = escape(clean(f"{shortened(graph.name, 80)}: {', '.join(facts)}"))
     opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="cnnlab-diagram" viewBox="0 0 {_n(WIDTH)} {_n(y)}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="cnnlab-diagram" viewBox="0 0 {px(WIDTH)} {px(y)}" '
         f'width="100%" role="img" aria-label="{label}">'
     )
-    about = f"<title>{label}</title><desc>{escape(_clean(_described(items, int(cost.macs))))}</desc>"
+    about = f"<title>{label}</title><desc>{escape(clean(_described(items, int(cost.macs))))}</desc>"
     style = f"<style>{CSS.read_text(encoding='utf-8')}</style>"
     return "\n".join([opening, about, style, *parts, "</svg>"])
 
@@ -187,28 +187,28 @@ def _column(
     part = column.macs / macs[1] if macs[1] else 0.0
     shape = column.map or column.slabs[-1]
     parts = [
-        f'<g class="{"input" if item.image else "stage"}" data-stage="{escape(_clean(shortened(column.name, 80)))}" '
+        f'<g class="{"input" if item.image else "stage"}" data-stage="{escape(clean(shortened(column.name, 80)))}" '
         f'data-size="{shape.size or ""}" data-channels="{shape.channels}" data-depth="{column.depth}" '
         f'data-macs="{column.macs}" data-params="{column.cost.params}">'
-        f"<title>{escape(_clean(_sentence(column, macs[0])))}</title>"
+        f"<title>{escape(clean(_sentence(column, macs[0])))}</title>"
     ]
     for box in drawn:
         if not isinstance(box, Box):
-            parts += [f'<circle class="dot" cx="{_n(box + d)}" cy="{_n(axis)}" r="1.2"/>' for d in (-5, 0, 5)]
+            parts += [f'<circle class="dot" cx="{px(box + d)}" cy="{px(axis)}" r="1.2"/>' for d in (-5, 0, 5)]
             continue
         parts.append(_slab(box, column.slabs[box.slab], PALEST + (1 - PALEST) * part, image=item.image))
     parts += [_text(middle, foot + LINE * i, label, "" if i else "name") for i, label in enumerate(item.labels)]
     if not item.image:
         x = middle - BAR / 2
-        parts.append(f'<rect class="track" x="{_n(x)}" y="{_n(bars)}" width="{_n(BAR)}" height="5"/>')
-        parts.append(f'<rect class="share" x="{_n(x)}" y="{_n(bars)}" width="{_n(BAR * part)}" height="5"/>')
+        parts.append(f'<rect class="track" x="{px(x)}" y="{px(bars)}" width="{px(BAR)}" height="5"/>')
+        parts.append(f'<rect class="share" x="{px(x)}" y="{px(bars)}" width="{px(BAR * part)}" height="5"/>')
         parts.append(_text(middle, bars + 18, _share(column, macs[0]), ""))
     return "".join([*parts, "</g>"])
 
 
 def _slab(box: Box, slab: Slab, depth: float, *, image: bool) -> str:
-    x, y, wide, tall = map(_n, (box.x, box.y, box.width, box.height))
-    style = "slab image" if image else f'slab{" flat" if slab.size is None else ""}" fill-opacity="{_n(depth)}'
+    x, y, wide, tall = map(px, (box.x, box.y, box.width, box.height))
+    style = "slab image" if image else f'slab{" flat" if slab.size is None else ""}" fill-opacity="{px(depth)}'
     rounded = ' rx="2.5"' if slab.size is None else ""
     rect = (
         f'<rect x="{x}" y="{y}" width="{wide}" height="{tall}"{rounded} class="{style}" '
@@ -217,12 +217,12 @@ def _slab(box: Box, slab: Slab, depth: float, *, image: bool) -> str:
     if not slab.shortcut:
         return rect
     left, right, peak = box.x - 1, box.x + box.width + 1, box.y - 2 - 4 * ARC / 3
-    curve = f"M{_n(left)} {_n(box.y - 2)}C{_n(left)} {_n(peak)} {_n(right)} {_n(peak)} {_n(right)} {_n(box.y - 2)}"
+    curve = f"M{px(left)} {px(box.y - 2)}C{px(left)} {px(peak)} {px(right)} {px(peak)} {px(right)} {px(box.y - 2)}"
     return f'{rect}<path class="arc {slab.shortcut}" d="{curve}"/>'
 
 
 def _axis(left: float, right: float, y: float) -> str:
-    return f'<path class="axis" d="M{_n(left)} {_n(y)}H{_n(right)}m-4 -3l4 3l-4 3"/>' if right - left > 6 else ""
+    return f'<path class="axis" d="M{px(left)} {px(y)}H{px(right)}m-4 -3l4 3l-4 3"/>' if right - left > 6 else ""
 
 
 def _legend(items: Sequence[Item]) -> list[str]:
@@ -269,18 +269,18 @@ def percent(share: float) -> str:
 
 def _text(x: float, y: float, text: str, style: str) -> str:
     kind = f' class="{style}"' if style else ""
-    return f'<text x="{_n(x)}" y="{_n(y)}"{kind}>{escape(_clean(text))}</text>'
+    return f'<text x="{px(x)}" y="{px(y)}"{kind}>{escape(clean(text))}</text>'
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """A text without the characters that XML has no place for."""
     return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
 
 
-def _n(number: float) -> str:
+def px(number: float) -> str:
     """A coordinate, to a hundredth.
 
-    >>> _n(12.0), _n(0.3333)
+    >>> px(12.0), px(0.3333)
     ('12', '0.33')
     """
     return f"{number:.2f}".rstrip("0").rstrip(".")

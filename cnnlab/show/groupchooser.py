@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -14,43 +15,7 @@ from cnnlab.show.diagram import Diagram
 from cnnlab.show.explorer import SettingError
 from cnnlab.show.groupview import first_group, group_diagram
 
-LIST_AND_PICTURE = """
-function render({ model, el }) {
-  const label = document.createElement("label");
-  const list = document.createElement("select");
-  const picture = document.createElement("div");
-  // JupyterLab takes arrow keys and letters from whatever has the focus, unless that very node says no.
-  list.setAttribute("data-lm-suppress-shortcuts", "true");
-  for (const [name, words] of model.get("_layers")) list.add(new Option(words, name));
-  label.append("Layer ", list);
-  el.classList.add("cnnlab-chooser");
-  el.append(label, picture);
-  const show = () => {
-    list.value = model.get("layer");
-    picture.innerHTML = model.get("_picture");
-  };
-  list.addEventListener("change", () => {
-    model.set("layer", list.value);
-    model.save_changes();
-  });
-  model.on("change:layer", show);
-  model.on("change:_picture", show);
-  show();
-  return () => {
-    model.off("change:layer", show);
-    model.off("change:_picture", show);
-  };
-}
-export default { render };
-"""
-STYLE = """
-.cnnlab-chooser { color: var(--jp-ui-font-color1, #1f1f1f); font: 13px/1.4 var(--jp-ui-font-family, sans-serif); }
-.cnnlab-chooser label { display: block; padding: 2px 0 8px; }
-.cnnlab-chooser select {
-  max-width: 100%; padding: 3px; font: inherit; color: inherit; background: var(--jp-layout-color1, #fff);
-  border: 1px solid var(--jp-border-color1, #888); border-radius: 3px;
-}
-"""
+HERE = Path(__file__)
 
 
 class GroupChooser(anywidget.AnyWidget):
@@ -59,8 +24,8 @@ class GroupChooser(anywidget.AnyWidget):
     Without a kernel (on GitHub, in an HTML export) it is the picture as it was when the cell ran.
     """
 
-    _esm = LIST_AND_PICTURE
-    _css = STYLE
+    _esm = HERE.with_suffix(".js")
+    _css = HERE.with_suffix(".css")
 
     layer = traitlets.Unicode().tag(sync=True)
     _layers: traitlets.List[Any] = traitlets.List().tag(sync=True)

@@ -14,9 +14,9 @@ import numpy as np
 from cnnlab.arch.graph import Layer
 from cnnlab.arch.layers import Add, Concat, Conv, Dropout, DropPath, LayerNorm, Multiply
 from cnnlab.arch.table import blocks, describe
-from cnnlab.arch.widths import LEARNED, Group, Widths, widths
-from cnnlab.prune.grouping import FEW, dense, graph_of, group_of, in_words, makers, share, why_not
-from cnnlab.show.diagram import Diagram, _clean, _n
+from cnnlab.arch.widths import LEARNED, Group, Widths, mixes, widths
+from cnnlab.prune.grouping import FEW, graph_of, group_of, in_words, makers, why_not
+from cnnlab.show.diagram import Diagram, clean, px
 from cnnlab.show.layout import HEAD, LINE, WIDTH, shortened, text_width, wrapped
 
 CSS = Path(__file__).parent / "groupview.css"
@@ -108,10 +108,10 @@ class Seen(NamedTuple):
         roles, kinds = {}, {Add: "add", Multiply: "multiply", Concat: "concat"}
         for i in group.layers:
             op = found.graph.layers[i].op
-            roles[i] = "rows" if dense(op) else "numbers" if isinstance(op, LEARNED) else kinds.get(type(op), "passes")
+            roles[i] = "rows" if mixes(op) else "numbers" if isinstance(op, LEARNED) else kinds.get(type(op), "passes")
         for i in group.readers:
             roles[i] = "both" if i in roles else "columns"
-        return cls(found, group, chosen, share(found, group, makers(found, group)[0]), roles)
+        return cls(found, group, chosen, found.share(group, makers(found, group)[0]), roles)
 
 
 def group_diagram(network: Any, layer: str | None = None, *, resolution: int = 224, channels: int = 3) -> Diagram:
@@ -234,12 +234,12 @@ def _svg(seen: Seen, drawn: Sequence[Row]) -> str:
     for row in drawn:
         part, y = _drawn(row, y)
         parts.append(part)
-    label = escape(_clean(f"{title}{' (locked)' if locked else ''}"))
+    label = escape(clean(f"{title}{' (locked)' if locked else ''}"))
     opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="cnnlab-groups" viewBox="0 0 {_n(WIDTH)} {_n(y)}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="cnnlab-groups" viewBox="0 0 {px(WIDTH)} {px(y)}" '
         f'width="100%" role="img" aria-label="{label}">'
     )
-    about = f"<title>{label}</title><desc>{escape(_clean(' '.join([*said, *map(_described, drawn)])))}</desc>"
+    about = f"<title>{label}</title><desc>{escape(clean(' '.join([*said, *map(_described, drawn)])))}</desc>"
     style = f"<style>{CSS.read_text(encoding='utf-8')}</style>"
     return "\n".join([opening, about, style, *parts, "</svg>"])
 
@@ -267,7 +267,7 @@ def _legend(drawn: Sequence[Row], top: float, *, locked: bool) -> tuple[list[str
 
 def _drawn(row: Row, top: float) -> tuple[str, float]:
     """A row's SVG, and where it ends."""
-    head = f'<text x="{_n(EDGE)}" y="{_n(top + 11)}"><tspan class="name">{escape(_clean(row.name))}</tspan>'
+    head = f'<text x="{px(EDGE)}" y="{px(top + 11)}"><tspan class="name">{escape(clean(row.name))}</tspan>'
     head += f'<tspan class="soft">   {escape(row.told)}</tspan></text>' if row.told else "</text>"
     parts, x, y = [head], EDGE, top + 18
     for chip in row.chips:
@@ -276,22 +276,22 @@ def _drawn(row: Row, top: float) -> tuple[str, float]:
         parts.append(_chip(chip, x, y))
         x += chip.width + GAP
     end = y + TALL if row.chips else top + 14
-    rail = f'<path class="rail{" touched" if row.chips else ""}" d="M4 {_n(top)}V{_n(end)}"/>'
-    opening = f'<g class="row" data-first="{escape(_clean(row.first))}" data-blocks="{row.blocks}">'
+    rail = f'<path class="rail{" touched" if row.chips else ""}" d="M4 {px(top)}V{px(end)}"/>'
+    opening = f'<g class="row" data-first="{escape(clean(row.first))}" data-blocks="{row.blocks}">'
     return "".join([opening, rail, *parts, "</g>"]), end + (12 if row.chips else 10)
 
 
 def _chip(chip: Chip, x: float, y: float) -> str:
     style = f"chip {chip.role}{' chosen' if chip.chosen else ''}"
-    box = f'<rect class="{style}" x="{_n(x)}" y="{_n(y)}" width="{_n(chip.width)}" height="{_n(TALL)}" rx="3"/>'
+    box = f'<rect class="{style}" x="{px(x)}" y="{px(y)}" width="{px(chip.width)}" height="{px(TALL)}" rx="3"/>'
     if chip.role == "others":
         return f"<g>{box}{_text(x + 8, y + TALL / 2 + 4, chip.name, 'soft')}</g>"
     about = f"{shortened(chip.layer, 80)}, {chip.what}: {ROLES[chip.role]}"
     parts = [
-        f'<g data-layer="{escape(_clean(chip.layer))}" data-role="{chip.role}"><title>{escape(_clean(about))}</title>'
+        f'<g data-layer="{escape(clean(chip.layer))}" data-role="{chip.role}"><title>{escape(clean(about))}</title>'
     ]
     parts += [box, _sign(chip.role, x + 5, y + TALL / 2 - 8)]
-    parts += [_text(x + SIGN, y + 15, chip.name, "name"), _text(x + SIGN, y + 29, chip.what, "soft")]
+    parts += [_text(x + SIGN, y + 15, chip.name, "name"), _text(x + SIGN, y + 29, chip.what)]
     parts += [_sign("lock", x + chip.width - LOCK - 2, y + TALL / 2 - 8)] if chip.locks else []
     return "".join([*parts, "</g>"])
 
@@ -300,16 +300,16 @@ def _sign(role: str, x: float, y: float) -> str:
     """The sign of a role in a square of 16: a matrix and what goes of it, a column of numbers, or an operation."""
 
     def box(kind: str, at: tuple[float, float], size: tuple[float, float]) -> str:
-        place = f'x="{_n(x + at[0])}" y="{_n(y + at[1])}" width="{_n(size[0])}" height="{_n(size[1])}"'
+        place = f'x="{px(x + at[0])}" y="{px(y + at[1])}" width="{px(size[0])}" height="{px(size[1])}"'
         return f'<rect class="{kind}" {place}/>'
 
     def line(path: str) -> str:
-        return f'<path class="line" d="M{_n(x)} {_n(y)}{path}"/>'
+        return f'<path class="line" d="M{px(x)} {px(y)}{path}"/>'
 
     matrix = box("line", (1, 1), (14, 14))
     row, column = box("cut rows", (1, 6), (14, 4)), box("cut columns", (6, 1), (4, 14))
-    ring = f'<circle class="line" cx="{_n(x + 8)}" cy="{_n(y + 8)}" r="6.5"/>'
-    lock = f"M{_n(x + 2)} {_n(y + 8)}h12v7h-12z"
+    ring = f'<circle class="line" cx="{px(x + 8)}" cy="{px(y + 8)}" r="6.5"/>'
+    lock = f"M{px(x + 2)} {px(y + 8)}h12v7h-12z"
     signs = {
         "rows": matrix + row,
         "columns": matrix + column,
@@ -320,11 +320,11 @@ def _sign(role: str, x: float, y: float) -> str:
         "concat": box("line", (3, 1), (10, 6)) + box("cut beside", (3, 9), (10, 6)),
         "passes": line("m1 8h13m-4 -4l4 4l-4 4"),
         "lock": f'<path class="lock" d="{lock}"/>' + line("m4.5 8v-2.5a3.5 3.5 0 0 1 7 0v2.5"),
-        "chosen": f'<rect class="chip chosen" x="{_n(x + 1)}" y="{_n(y + 2)}" width="14" height="12" rx="2"/>',
+        "chosen": f'<rect class="chip chosen" x="{px(x + 1)}" y="{px(y + 2)}" width="14" height="12" rx="2"/>',
     }
     return signs[role]
 
 
 def _text(x: float, y: float, text: str, style: str = "") -> str:
     kind = f' class="{style}"' if style else ""
-    return f'<text x="{_n(x)}" y="{_n(y)}"{kind}>{escape(_clean(text))}</text>'
+    return f'<text x="{px(x)}" y="{px(y)}"{kind}>{escape(clean(text))}</text>'
