@@ -24,13 +24,11 @@ from cnnlab.arch.layers import (
     Act,
     Add,
     Affine,
-    BatchNorm,
     Concat,
     Conv,
     Flatten,
     Input,
     LayerNorm,
-    LayerScale,
     Linear,
     Multiply,
     Op,
@@ -39,12 +37,10 @@ from cnnlab.arch.layers import (
     Slice,
     square,
 )
+from cnnlab.arch.storage import LEARNED
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
-
-LEARNED = (Conv, Linear, BatchNorm, LayerScale, LayerNorm)
-"""Layers with numbers of their own for each channel that leaves them."""
 
 AT_ZERO = {"sigmoid": 0.5, "hardsigmoid": 0.5}
 """Activations that turn 0 into something else, and into what."""

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from cnnlab.prune.comparison import arms
 from cnnlab.prune.evidence import write
-from cnnlab.run.command import on_processes
+from cnnlab.run.command import obeyed, on_processes
 from cnnlab.run.store import Store
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do what the words say; what goes wrong is one sentence on standard error, and exit status 1."""
-    choice = _parser().parse_args(words)
-    try:
-        choice.act(choice)
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is in the store: the same command goes on", file=sys.stderr)
-        return 130
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        print(f"cnnlab: {error}", file=sys.stderr)
-        return 1
-    return 0
+    """Do what the words say; see `cnnlab.run.command.obeyed`."""
+    return obeyed(_parser(), words)
 
 
 def _parser() -> argparse.ArgumentParser:

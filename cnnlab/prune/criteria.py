@@ -72,12 +72,12 @@ def examples(data: Any, count: int = 512, *, normalize: str = "data") -> Example
 
 def l1(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scores:
     """The sum of the weights' sizes in the filters that make the unit (Li et al. 2017), over its group's mean."""
-    return _magnitude(model, graph, lambda rows: rows.abs().sum(1), np.asarray)
+    return _magnitude(model, graph, lambda rows: torch.linalg.vector_norm(rows, 1, dim=1), np.asarray)
 
 
 def l2(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scores:
     """The length of the filters that make the unit, as one vector, over its group's mean."""
-    return _magnitude(model, graph, lambda rows: rows.square().sum(1), np.sqrt)
+    return _magnitude(model, graph, lambda rows: torch.linalg.vector_norm(rows, dim=1).square(), np.sqrt)
 
 
 def bn_scale(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scores:

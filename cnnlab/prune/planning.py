@@ -27,8 +27,6 @@ BUDGETS: Mapping[str, Callable[[Graph], int]] = {
 }
 """What a budget may be in: as `Graph.cost` and, bytes of one float32 image, as `Graph.memory` count it."""
 
-DIGITS = 6  # significant ones, of the scores that a plan keeps
-
 
 def plan(
     network: nn.Module | Graph,
@@ -107,7 +105,7 @@ def plan(
     name = importance if isinstance(importance, str) else getattr(importance, "__name__", "scores given")
     how = {"importance": name, "scope": scope, "round_to": round_to, "least": least, **how}
     cut = {name: units for name, units in kept.items() if len(units) < len(found.by_name[name])}
-    told = {group.name: tuple(float(f"{s:.{DIGITS}g}") for s in scores[group.name]) for group in groups}
+    told = {group.name: tuple(scores[group.name].tolist()) for group in groups}
     return Plan(graph, cut, told, reasons, how)
 
 
@@ -132,21 +130,21 @@ class _Line:
 
     def kept(self, steps: int) -> dict[str, tuple[int, ...]]:
         """The units of each group that stay."""
-        found = {}
-        for group, rank, grain, gone in zip(
-            self.groups, self.ranks, self.grain, self.removed(steps).values(), strict=True
-        ):
-            stay = min(len(group), -(-(len(group) - gone) // grain) * grain)
-            found[group.name] = tuple(sorted(rank[len(group) - stay :].tolist()))
-        return found
+        parts = zip(self.groups, self.ranks, self._gone(steps), strict=True)
+        return {group.name: tuple(sorted(rank[gone:].tolist())) for group, rank, gone in parts}
+
+    def _gone(self, steps: int) -> list[int]:
+        """How many units of each group go, the lowest scores first: what rounding up leaves of `removed`."""
+        return [
+            len(group) - min(len(group), -(-(len(group) - gone) // grain) * grain)
+            for group, grain, gone in zip(self.groups, self.grain, self.removed(steps).values(), strict=True)
+        ]
 
     def graph(self, steps: int) -> Graph:
-        """The network without them."""
+        """The network without those that go."""
         mask: Bools = np.ones(self.found.count, bool)
-        for name, units in self.kept(steps).items():
-            own = self.found.by_name[name].units
-            mask[own] = False
-            mask[own[list(units)]] = True
+        for group, rank, gone in zip(self.groups, self.ranks, self._gone(steps), strict=True):
+            mask[group.units[rank[:gone]]] = False
         return self.found.narrowed(mask)
 
 
@@ -194,26 +192,34 @@ def _budgets(graph: Graph, budget: Any) -> dict[str, int]:
 def _by_budget(found: Widths, line: _Line, budgets: Mapping[str, int]) -> int:
     """The fewest steps that meet every budget."""
 
-    def spent(steps: int) -> dict[str, int]:
-        graph = line.graph(steps)
-        return {what: BUDGETS[what](graph) for what in budgets}
-
-    def met(steps: int) -> bool:
-        cost = spent(steps)
-        return all(cost[what] <= most for what, most in budgets.items())
+    def excess(steps: int) -> float:
+        """By what share the budget that is missed most is missed; 0 or less if all are met."""
+        graph = line.graph(steps) if steps else found.graph
+        return max((BUDGETS[what](graph) - most) / max(most, 1) for what, most in budgets.items())
 
     low, high = 0, len(line)
-    if not met(high):
-        least = ", ".join(f"{what}={n:,}" for what, n in spent(high).items())
+    above, below = excess(low), excess(high)
+    if below > 0:
+        graph = line.graph(high)
+        least = ", ".join(f"{what}={BUDGETS[what](graph):,}" for what in budgets)
         asked = ", ".join(f"{what}={n:,}" for what, n in budgets.items())
         raise ValueError(
             f"plan: {found.graph.name} cannot be pruned to {asked}: the least reachable is {least} (groups that are "
             "locked or skipped, and `least` and `round_to`, keep the rest)"
         )
-    while low < high:  # removing more never costs more
-        middle = (low + high) // 2
-        low, high = (low, middle) if met(middle) else (middle + 1, high)
-    return low
+    if above <= 0:
+        return low
+    tries = 0
+    while high - low > 1:  # removing more never costs more: the answer lies above low, and is high or less
+        tries += 1
+        share = 0.5 if tries % 3 == 0 else above / (above - below)  # a straight line, or now and then the middle
+        middle = min(max(low + round(share * (high - low)), low + 1), high - 1)
+        now = excess(middle)
+        if now > 0:
+            low, above = middle, now
+        else:
+            high, below = middle, now
+    return high
 
 
 def _scores(found: Widths, network: nn.Module | Graph, importance: Any, data: Any) -> Scores:

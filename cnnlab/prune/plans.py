@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class Plan:
             if name not in groups or len(scores) != len(groups[name]):
                 raise ValueError(f"plan: {name} has {len(scores)} scores; {_told(groups, name)}")
 
-    @property
+    @cached_property
     def widths(self) -> Widths:
         """The width groups of the network before."""
         return widths(self.graph)
@@ -208,7 +209,8 @@ def _check_kept(groups: Mapping[str, Group], name: str, units: Sequence[int]) ->
     if name not in groups or groups[name].locked:
         raise ValueError(f"plan: nothing can be removed of {name}: {_told(groups, name)}")
     whole = all(type(unit) is int for unit in units)
-    if not units or not whole or list(units) != sorted({*units}) or units[0] < 0 or units[-1] >= len(groups[name]):
+    rising = whole and all(a < b for a, b in pairwise(units))
+    if not units or not rising or units[0] < 0 or units[-1] >= len(groups[name]):
         raise ValueError(
             f"plan: {name} keeps {str(units)[:60]}: it must be one or more of 0 to {len(groups[name]) - 1}, rising"
         )

@@ -24,8 +24,13 @@ MOST_DEADLY = 3  # trials that each have their worker killed even when it has th
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do what the words say; what goes wrong is one sentence on standard error, and exit status 1."""
-    choice = _parser().parse_args(words)
+    """Do what the words say; see `obeyed`."""
+    return obeyed(_parser(), words)
+
+
+def obeyed(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> int:
+    """Do what the words say, and give the exit status; what goes wrong is one sentence on standard error, and 1."""
+    choice = parser.parse_args(words)
     try:
         choice.act(choice)
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
+from torch.overrides import TorchFunctionMode
 
 from cnnlab.arch import layers as op
 from cnnlab.arch.containers import runs
@@ -52,8 +53,17 @@ def module(graph: Graph, weights: Any = None, *, seed: int | None = None) -> fx.
 
 def skeleton(graph: Graph) -> fx.GraphModule:
     """The module of a graph on the meta device: all of it but the numbers."""
-    with torch.device("meta"):  # no memory is touched, and nothing initialised twice
+    with torch.device("meta"), _Unfilled():  # no memory is touched, and nothing initialised
         return _Builder(graph).build()
+
+
+class _Unfilled(TorchFunctionMode):
+    """Inside, torch's initialisers leave tensors as they are: what has no numbers need not be filled."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _check_input(graph: Graph, weights: Any) -> None:
@@ -104,22 +114,26 @@ class _Builder:
         takes = list(dict.fromkeys(j for i in members for j in self.layers[i].inputs if j not in inside))
         last = len(self.layers) - 1
         gives = [i for i in members if i == last or any(user not in inside for user in self.users[i])]
-        root, graph = nn.Module(), fx.Graph()
+        root, graph, children = nn.Module(), fx.Graph(), dict[str, fx.GraphModule]()
         nodes = {j: graph.placeholder("x" if len(takes) == 1 else f"x{n}") for n, j in enumerate(takes)}
         for path, run in runs(self.layers, members, depth):
             target, below = ".".join(path), depth + len(path)
             if self.layers[run[0]].name.count(".") + 1 == below:
                 nodes[run[0]] = self.leaf(root, graph, run[0], target, [nodes[j] for j in self.layers[run[0]].inputs])
                 continue
-            child, args, results = self.container(run, below, "Stage" if self.nested(run, below) else "Block")
-            _attach(root, target, child)
+            kind = "Stage" if self.nested(run, below) else "Block"
+            children[target], args, results = self.container(run, below, kind)
+            _attach(root, target, nn.Module())  # in its place, because fx would write the child's code once more
             out = graph.call_module(target, tuple(nodes[j] for j in args))
             if len(results) == 1:
                 nodes[results[0]] = out
             else:
                 nodes |= {i: graph.call_function(operator.getitem, (out, n)) for n, i in enumerate(results)}
         graph.output(nodes[gives[0]] if len(gives) == 1 else tuple(nodes[i] for i in gives))
-        return fx.GraphModule(root, graph, class_name=name), takes, gives
+        whole = fx.GraphModule(root, graph, class_name=name)
+        for target, child in children.items():
+            _attach(whole, target, child)
+        return whole, takes, gives
 
     def nested(self, members: Sequence[int], depth: int) -> bool:
         """Whether any of these layers lies in a container of its own below this depth."""

@@ -13,8 +13,9 @@ import numpy as np
 
 from cnnlab.arch.graph import Layer
 from cnnlab.arch.layers import Add, Concat, Conv, Dropout, DropPath, LayerNorm, Multiply
+from cnnlab.arch.storage import LEARNED
 from cnnlab.arch.table import blocks, describe
-from cnnlab.arch.widths import LEARNED, Group, Widths, mixes, widths
+from cnnlab.arch.widths import Group, Widths, mixes, widths
 from cnnlab.prune.grouping import FEW, graph_of, group_of, in_words, makers, why_not
 from cnnlab.show.diagram import Diagram, clean, px
 from cnnlab.show.layout import HEAD, LINE, WIDTH, shortened, text_width, wrapped
