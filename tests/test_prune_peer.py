@@ -127,13 +127,20 @@ def padded(*zeros: int) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("group", "unit", "goes"),
-    [("conv0", 5, {"conv0": [5], "conv1": [5]}), ("conv1", 0, {"conv1": [6]}), ("conv1", 3, {"conv1": [9]})],
+    ("zeros", "group", "unit", "goes"),
+    [
+        ((0, 4), "conv0", 5, {"conv0": [5], "conv1": [5]}),
+        ((0, 4), "conv1", 0, {"conv1": [6]}),
+        ((0, 4), "conv1", 3, {"conv1": [9]}),
+        ((2, 2), "conv0", 0, {"conv0": [0], "conv1": [2]}),
+        ((2, 2), "conv0", 5, {"conv0": [5], "conv1": [7]}),
+        ((2, 2), "conv1", 1, {"conv1": [1]}),
+        ((2, 2), "conv1 (2)", 1, {"conv1": [9]}),
+        ((4, 0), "conv0", 3, {"conv0": [3], "conv1": [7]}),
+    ],
 )
-def test_padded_shortcut(group: str, unit: int, goes: Places) -> None:
-    """goes: what must go, by hand. A channel that the shortcut brings goes on both sides; one that meets its zeros
-    goes alone."""
-    model = padded(0, AFTER - BEFORE)
+def test_padded_shortcut(zeros: tuple[int, int], group: str, unit: int, goes: Places) -> None:
+    model = padded(*zeros)
     masked = copy.deepcopy(model)
     with torch.no_grad():
         for layer, channels in goes.items():
@@ -149,9 +156,3 @@ def test_padded_shortcut(group: str, unit: int, goes: Places) -> None:
     assert oracles.difference(masked, small, 16) < 1e-6
     assert oracles.difference(masked, model, 16) > 1e-3
     assert plan.verify(model).difference < 1e-9
-
-
-def test_zeros_in_front_are_refused() -> None:
-    """Such channels would move up; they are not taken for those of the same number."""
-    with pytest.raises(ValueError, match=r"pads by \(0, 0, 0, 0, 2, 2\)"):
-        cl.prune.plan(padded(2, 2), budget=0.5, resolution=16)

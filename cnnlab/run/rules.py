@@ -245,9 +245,19 @@ def _pad(write: Write, input: Value, pad: Sequence[int], mode: str = "constant",
     left, right, top, bottom, front, back = pad
     if (left, right) == (top, bottom) and front == back == 0 and min(pad) >= 0:
         return Value(write(op.Pad(left, right), x)) if left or right else input
-    if (left, right, top, bottom, front) == (0, 0, 0, 0, 0) and back > 0:
-        return Value(write(op.PadChannels(x.channels + back), x))
-    raise ValueError(f"pads by {tuple(pad)}; only the same at both sides' ends, or channels at the end, are known")
+    if (left, right, top, bottom) == (0, 0, 0, 0) and min(front, back) >= 0:
+        return Value(_pad_channels(write, x, front, back))
+    raise ValueError(f"pads by {tuple(pad)}; only the same at both sides' ends, or channels, are known")
+
+
+def _pad_channels(write: Write, x: Image, front: int, back: int) -> Image:
+    """Zeros before the first channel, as many CIFAR ResNets have them, are added after the last and brought there."""
+    start, end = int(x.channels), int(x.channels) + front
+    y = write(op.PadChannels(end + back), x)
+    if not front:
+        return y
+    parts = [op.Slice(start, end), op.Slice(0, start), *([op.Slice(end, end + back)] if back else [])]
+    return write(op.Concat(), *[write(part, y) for part in parts])
 
 
 FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
