@@ -13,7 +13,8 @@ from torch.nn import functional as F
 import cnnlab as cl
 from cnnlab.arch.widths import widths
 from cnnlab.prune import criteria
-from cnnlab.prune.criteria import CRITERIA, Examples
+from cnnlab.prune.criteria import CRITERIA
+from cnnlab.prune.examples import Examples
 from tests import oracles
 from tests.nets import net
 
@@ -58,6 +59,17 @@ def bottleneck() -> nn.Module:
             forward, expand=nn.Conv2d(3, 8, 1, bias=False), n1=nn.BatchNorm2d(8),
             deep=nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False), n2=nn.BatchNorm2d(8), down=nn.Conv2d(8, 3, 1),
             up=nn.Conv2d(3, 8, 1), project=nn.Conv2d(8, 5, 1), head=nn.Linear(5, 4),
+        ).double()
+    )  # fmt: skip
+
+
+def product() -> nn.Module:
+    """A gate in front: a removed channel is 0 where it is multiplied, and not in the gate."""
+    torch.manual_seed(0)
+    return oracles.randomised(
+        net(
+            lambda self, x: self.head(self.c(torch.sigmoid(self.a(x)) * self.b(x)).mean((2, 3))),
+            a=nn.Conv2d(3, 6, 3), b=nn.Conv2d(3, 6, 3), c=nn.Conv2d(6, 3, 1), head=nn.Linear(3, 4),
         ).double()
     )  # fmt: skip
 
@@ -142,7 +154,7 @@ def test_fisher_is_the_mean_over_all_examples():
     assert np.allclose(scored("fisher", model, Examples(given.images[order], given.labels[order]))["a"], found)
 
 
-@pytest.mark.parametrize("make", [two, residual, bottleneck])
+@pytest.mark.parametrize("make", [two, residual, bottleneck, product])
 def test_leave_one_out_is_the_masked_models_loss(make):
     model, given = make(), data()
     for name, how in (("leave_one_out", "ce"), ("squared_error", "mse")):

@@ -21,7 +21,7 @@ from torchvision import models
 
 import cnnlab as cl
 from cnnlab.arch.widths import widths
-from cnnlab.prune.planning import BUDGETS
+from cnnlab.prune.budgets import BUDGETS
 from tests import oracles
 from tests.nets import net
 from tests.test_source import built

@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import cnnlab as cl
 from cnnlab.arch.graph import Graph
-from cnnlab.prune.criteria import Examples, Scores, l1
+from cnnlab.prune.criteria import Scores, l1
+from cnnlab.prune.examples import Examples
 from cnnlab.prune.shrinking import Shrunk, shrink
 from cnnlab.run.data import Data, Split
 from cnnlab.run.recipe import Recipe

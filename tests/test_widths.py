@@ -14,7 +14,8 @@ import cnnlab as cl
 from cnnlab.arch.blocks import act, add, concat, conv, flatten, global_pool, linear, multiply, norm
 from cnnlab.arch.graph import Graph, Image, image
 from cnnlab.arch.layers import ACTIVATIONS, PadChannels, Shuffle, Slice
-from cnnlab.arch.widths import AT_ZERO, Group, Widths, widths
+from cnnlab.arch.widths import Group, Widths, widths
+from cnnlab.arch.zeros import AT_ZERO
 from tests import oracles
 from tests.nets import net
 

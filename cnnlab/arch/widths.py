@@ -19,31 +19,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlab.arch.channels import Ints, alike, units
 from cnnlab.arch.graph import Graph, Layer, check_written_out, image
-from cnnlab.arch.layers import (
-    Act,
-    Add,
-    Affine,
-    Concat,
-    Conv,
-    Flatten,
-    Input,
-    LayerNorm,
-    Linear,
-    Multiply,
-    Op,
-    PadChannels,
-    Shuffle,
-    Slice,
-    square,
-)
+from cnnlab.arch.layers import Conv, Linear, Op, PadChannels, Slice
 from cnnlab.arch.storage import LEARNED
+from cnnlab.arch.zeros import last_writers, locks, mixes
 
-Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
-
-AT_ZERO = {"sigmoid": 0.5, "hardsigmoid": 0.5}
-"""Activations that turn 0 into something else, and into what."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,78 +136,12 @@ def widths(graph: Graph) -> Widths:
 
 @lru_cache(maxsize=8)
 def _widths(graph: Graph) -> Widths:
-    ids, ties, count = _followed(graph.layers)
-    roots = _tied(count, ties)
-    _, roots = np.unique(roots, return_inverse=True)
-    found: dict[int, Ints] = {}  # layers that keep a width share one array
-    labels = tuple(found.setdefault(id(own), roots[own]) for own in ids)
+    labels = units(graph.layers)
     return Widths(graph, labels, tuple(_groups(graph.layers, labels)))
 
 
-def _followed(layers: Sequence[Layer]) -> tuple[list[Ints], list[tuple[Ints, Ints]], int]:
-    """For each layer a number for each channel that leaves it, the numbers that are tied, and how many there are."""
-    ids: list[Ints] = []
-    ties: list[tuple[Ints, Ints]] = []
-    count = 0
-
-    def new(channels: int) -> Ints:
-        nonlocal count
-        count += channels
-        return np.arange(count - channels, count)
-
-    def tie(columns: Ints) -> None:
-        """Make each column one."""
-        ties.append((np.broadcast_to(columns[:1], columns.shape).ravel(), columns.ravel()))
-
-    for layer in layers:
-        inputs = [ids[i] for i in layer.inputs]
-        match layer.op:
-            case Input() | Conv(groups=1) | Linear():
-                own = new(int(layer.channels))
-            case Conv(groups=groups):
-                own = new(int(layer.channels))
-                tie(np.concatenate([inputs[0].reshape(groups, -1), own.reshape(groups, -1)], axis=1).T)
-            case Add() | Multiply():
-                own = inputs[0]
-                tie(np.stack(inputs))
-            case Concat():
-                own = np.concatenate(inputs)
-            case PadChannels():
-                own = np.concatenate([inputs[0], new(int(layer.channels) - len(inputs[0]))])
-            case Slice(start, stop):
-                own = inputs[0][start:stop]
-            case Shuffle(groups):
-                own = inputs[0].reshape(groups, -1).T.ravel()
-                tie(inputs[0].reshape(groups, -1))
-            case Flatten():
-                pixels = int(square(layers[layer.inputs[0]]))
-                own = inputs[0] if pixels == 1 else np.repeat(inputs[0], pixels)
-            case _:
-                own = inputs[0]
-        ids.append(own)
-    return ids, ties, count
-
-
-def _tied(count: int, ties: Iterable[tuple[Ints, Ints]]) -> Ints:
-    """For each number the smallest of those that it is tied to, directly or by way of others."""
-    smallest = np.arange(count)
-    pairs = list(ties)
-    if not pairs:
-        return smallest
-    a, b = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    while True:
-        least = np.minimum(smallest[a], smallest[b])
-        if not (np.any(least < smallest[a]) or np.any(least < smallest[b])):
-            return smallest
-        for side in (a, b):
-            np.minimum.at(smallest, smallest[side], least)
-            np.minimum.at(smallest, side, least)
-        while np.any(smallest[smallest] < smallest):
-            smallest = smallest[smallest]
-
-
 def _groups(layers: Sequence[Layer], labels: Sequence[Ints]) -> Iterable[Group]:
-    kind = _alike(labels)
+    kind = alike(labels)
     kinds = int(kind.max()) + 1
     memo: dict[int, list[int]] = {}
     held: list[list[int]] = []  # for each layer the groups whose channels leave it
@@ -242,10 +158,10 @@ def _groups(layers: Sequence[Layer], labels: Sequence[Ints]) -> Iterable[Group]:
         if mixes(layer.op):
             for group in held[layer.inputs[0]]:
                 read[group].append(i)
-    for i, reason in _locks(layers):
+    for i, reason in locks(layers):
         for group in held[i]:
             locked[group] = locked[group] or reason
-    last = _last_writers(layers)
+    last = last_writers(layers)
     taken: Counter[str] = Counter()
     for group in range(kinds):
         writers = tuple(i for i in where[group] if isinstance(layers[i].op, LEARNED))
@@ -261,68 +177,3 @@ def _groups(layers: Sequence[Layer], labels: Sequence[Ints]) -> Iterable[Group]:
             tuple(sorted(gates)),
             locked[group] or ("" if writers else "no layer has numbers of its own for these channels"),
         )
-
-
-def _alike(labels: Sequence[Ints]) -> Ints:
-    """For each unit the number of its group: that of the units which every layer holds as often as this one."""
-    count = max(int(own.max()) for own in labels) + 1
-    kind, kinds = np.zeros(count, np.int64), 1
-    for own in {id(own): own for own in labels}.values():
-        units, times = np.unique(own, return_counts=True)
-        _, finer = np.unique(kind[units] * (int(times.max()) + 1) + times, return_inverse=True)
-        kind[units] = kinds + finer
-        kinds += int(finer.max()) + 1
-    _, first, kind = np.unique(kind, return_index=True, return_inverse=True)
-    order = np.empty(len(first), np.int64)
-    order[np.argsort(first)] = np.arange(len(first))  # in the order of their first unit
-    return order[kind]
-
-
-def mixes(op: Op) -> bool:
-    """Whether each channel that leaves it depends on all that enter."""
-    return isinstance(op, Linear) or (isinstance(op, Conv) and op.groups == 1)
-
-
-def _locks(layers: Sequence[Layer]) -> Iterable[tuple[int, str]]:
-    """Layers whose channels must stay, each with the reason."""
-    yield 0, "it is the image that enters"
-    yield len(layers) - 1, "it is the network's output"
-    revived: list[int | None] = []  # the activation that turns a removed channel's 0 into something else
-    for i, layer in enumerate(layers):
-        op, before = layer.op, [revived[j] for j in layer.inputs]
-        if isinstance(op, LEARNED) or not before:
-            revived.append(None)
-        elif (isinstance(op, Act) and op.kind in AT_ZERO) or (isinstance(op, Affine) and op.shift != 0):
-            revived.append(i)
-        elif isinstance(op, Multiply):
-            revived.append(None if None in before else before[0])
-        else:
-            revived.append(next((cause for cause in before if cause is not None), None))
-        if isinstance(op, LayerNorm):
-            yield layer.inputs[0], f"{layer.name} normalises over all channels together: without one the others change"
-        if mixes(op) and (cause := before[0]) is not None:
-            yield (
-                layer.inputs[0],
-                f"{layers[cause].name} turns 0 into {_at_zero(layers[cause].op):g}, so a masked channel would still "
-                f"reach {layer.name}",
-            )
-
-
-def _at_zero(op: Op) -> float:
-    return AT_ZERO[op.kind] if isinstance(op, Act) else op.shift if isinstance(op, Affine) else 0.0
-
-
-def _last_writers(layers: Sequence[Layer]) -> list[frozenset[int]]:
-    """For each layer those whose numbers wrote its channels last: itself, or those before it.
-
-    Of a product the first factor counts: a channel that is 0 there is 0.
-    """
-    found: list[frozenset[int]] = []
-    for i, layer in enumerate(layers):
-        if isinstance(layer.op, LEARNED):
-            found.append(frozenset({i}))
-        elif isinstance(layer.op, (Add, Concat)):
-            found.append(frozenset().union(*(found[j] for j in layer.inputs)))
-        else:
-            found.append(found[layer.inputs[0]] if layer.inputs else frozenset())
-    return found

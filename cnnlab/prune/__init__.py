@@ -9,8 +9,9 @@
 True
 """
 
-from cnnlab.prune.criteria import CRITERIA, Examples, examples
+from cnnlab.prune.criteria import CRITERIA
 from cnnlab.prune.evidence import compared, pruned
+from cnnlab.prune.examples import Examples, examples
 from cnnlab.prune.files import load, save
 from cnnlab.prune.grouping import groups
 from cnnlab.prune.laboratory import overlaps, rank_correlations, rescaled, scores

@@ -19,7 +19,8 @@ from torch import nn
 
 from cnnlab.arch.solve import solve
 from cnnlab.arch.whole import check_real, named
-from cnnlab.prune.criteria import CRITERIA, Criterion, examples, leave_one_out, random
+from cnnlab.prune.criteria import CRITERIA, Criterion, leave_one_out, random
+from cnnlab.prune.examples import examples
 from cnnlab.prune.planning import plan
 from cnnlab.prune.recovery import Recovery, recover
 from cnnlab.run.data import Data, cache_folder

@@ -3,68 +3,30 @@
 Each criterion is a function (model, graph, examples) -> {name of a group: an array with a score for each unit}. A group
 that it cannot rank has no entry. Magnitudes are divided by their group's mean, or wide layers would win a comparison
 between groups; scores that estimate a loss are comparable as they are.
-
-The gates: each unit gets a factor where its channels are last written before others read them (`Group.gates`); at 0
-the unit is gone, as in the masked model, at 1 it is whole. What a loss says of that factor is the unit's importance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from cnnlab.arch.graph import Graph, Layer
-from cnnlab.arch.layers import BatchNorm, Conv, LayerScale, Linear
-from cnnlab.arch.whole import check_int, named
-from cnnlab.arch.widths import Group, Widths, widths
-from cnnlab.prune.cutting import names, small, tensors
-from cnnlab.run.batches import preparation
-from cnnlab.run.data import Data
+from cnnlab.arch.graph import Graph
+from cnnlab.arch.layers import BatchNorm, Conv, Linear
+from cnnlab.arch.widths import Widths, widths
+from cnnlab.prune.cutting import names, tensors
+from cnnlab.prune.examples import Examples
+from cnnlab.prune.gates import LOSSES, can_go, gate_slopes, needed, rankable, without
 
 Scores: TypeAlias = Mapping[str, NDArray[np.float64]]
-Criterion: TypeAlias = Callable[[nn.Module, Graph, "Examples | None"], Scores]
+Criterion: TypeAlias = Callable[[nn.Module, Graph, Examples | None], Scores]
 
-BATCH = 128
 DELAY = 2.0  # seconds before a progress bar shows itself
-
-
-class Examples(NamedTuple):
-    """Images as the model takes them, float (N, C, H, W), and their labels, int64 (N,)."""
-
-    images: Tensor
-    labels: Tensor
-
-
-def examples(data: Any, count: int = 512, *, normalize: str = "data") -> Examples:
-    """The first training images of a data set, prepared as `cl.fit` prepares them; none of those held out.
-
-    data: what `cl.data.load` gives; or images and labels, which are taken as they are.  normalize: as in the recipe
-    that the model was trained with.  Raises TypeError or ValueError, as a sentence, for anything else.
-    """
-    if isinstance(data, Data):
-        count = named("examples", check_int, "count", count)
-        prepare = preparation(data.train.images, normalize, torch.device("cpu"))
-        return Examples(prepare(data.train.images[:count]), data.train.labels[:count])
-    if not (isinstance(data, tuple) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)):
-        raise TypeError(
-            f"data={type(data).__name__}: give what cl.data.load gives, or a pair of tensors: images (N, C, H, W) and "
-            "labels (N,)"
-        )
-    images, labels = data
-    if not images.is_floating_point() or images.dim() != 4 or labels.shape != images.shape[:1]:
-        raise ValueError(
-            f"data: images are {images.dtype} {tuple(images.shape)}, labels {tuple(labels.shape)}; they must be float "
-            "(N, C, H, W), prepared as the model takes them, and (N,)"
-        )
-    return Examples(images, labels)
 
 
 # Of the weights alone.
@@ -93,7 +55,7 @@ def bn_scale(model: nn.Module, graph: Graph, data: Examples | None = None) -> Sc
     }
     return {
         group.name: _over_mean(sum(sums[i][group.units] for i in group.gates))
-        for group in _open(found)
+        for group in can_go(found)
         if group.gates and all(i in sums for i in group.gates)
     }
 
@@ -105,7 +67,7 @@ def fpgm(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scores
     """
     found, state = widths(graph), _state(model, graph)
     scores = {}
-    for group in _open(found):
+    for group in can_go(found):
         rows = [
             state[f"{graph.layers[i].name}.weight"].flatten(1)[torch.from_numpy(found.places(group, i))].flatten(1)
             for i in group.writers
@@ -121,7 +83,7 @@ def fpgm(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scores
 def random(model: nn.Module | None, graph: Graph, data: Examples | None = None, *, seed: int = 0) -> Scores:
     """Uniform random numbers in [0, 1), alike in wide and narrow groups: what every criterion must beat."""
     draw = np.random.default_rng(seed)
-    return {group.name: draw.random(len(group)) for group in _open(widths(graph))}
+    return {group.name: draw.random(len(group)) for group in can_go(widths(graph))}
 
 
 # Of a loss.
@@ -142,13 +104,6 @@ def fisher(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scor
     return {name: np.square(slopes).mean(0) / 2 for name, slopes in gate_slopes(model, graph, data).items()}
 
 
-LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross-entropy": lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"),
-    "squared": lambda logits, labels: (logits.softmax(1) - F.one_hot(labels, logits.shape[1])).square().sum(),
-}
-"""A sum over examples. "squared": (f(x, w) - y)^2 of the probabilities f and the label y as zeros and a one."""
-
-
 def leave_one_out(
     model: nn.Module,
     graph: Graph,
@@ -165,7 +120,7 @@ def leave_one_out(
     if loss not in LOSSES:
         raise ValueError(f"leave_one_out: loss={loss!r}: choose one of {', '.join(LOSSES)}")
     groups = rankable(widths(graph))
-    with without(model, graph, _needed("leave_one_out", data), loss) as measure:
+    with without(model, graph, needed("leave_one_out", data), loss) as measure:
         whole, _ = measure({})
         with tqdm(total=sum(map(len, groups)), disable=not progress, unit="unit", leave=False, delay=DELAY) as bar:
             scores = {}
@@ -197,112 +152,7 @@ CRITERIA: Mapping[str, Criterion] = {
 """name -> criterion."""
 
 
-# Gates.
-
-
-@contextmanager
-def gated(model: nn.Module, graph: Graph) -> Iterator[tuple[nn.Module, dict[int, Tensor]]]:
-    """The network in evaluation, and for each layer that is a gate what its output is multiplied with: to be filled in.
-
-    It shares the model's weights and changes none of them.
-    """
-    found = widths(graph)
-    network = small(found, np.ones(found.count, bool), graph, model).eval().requires_grad_(False)
-    gates: dict[int, Tensor] = {}
-    handles = [
-        network.get_submodule(graph.layers[i].name).register_forward_hook(lambda _m, _x, y, i=i: y * gates[i])
-        for i in _gate_layers(found)
-    ]
-    try:
-        yield network, gates
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def without(
-    model: nn.Module, graph: Graph, data: Examples, loss: str = "cross-entropy"
-) -> Iterator[Callable[[Mapping[str, Sequence[int]]], tuple[float, float]]]:
-    """A function: units to switch off, name of a group -> units, to the mean loss and the accuracy (percent) without
-    them; nothing is cut."""
-    found = widths(graph)
-    layers = _gate_layers(found)
-    places = {(group.name, i): found.places(group, i) for group in rankable(found) for i in group.gates}
-    with gated(model, graph) as (network, gates), torch.inference_mode():
-
-        def measure(units: Mapping[str, Sequence[int]]) -> tuple[float, float]:
-            for i in layers:
-                one = torch.ones(1, int(graph.layers[i].channels))
-                for name in units:
-                    if (name, i) in places:
-                        one[0, places[name, i][list(units[name])].ravel()] = 0
-                gates[i] = _spread(graph.layers[i], one.to(next(network.parameters())))
-            total, right = 0.0, 0
-            for images, labels in _batches(data, network):
-                logits = network(images)
-                total += float(LOSSES[loss](logits, labels))
-                right += int((logits.argmax(1) == labels).sum())
-            return total / len(data.labels), 100 * right / len(data.labels)
-
-        yield measure
-
-
-def gate_slopes(model: nn.Module, graph: Graph, data: Examples | None) -> Scores:
-    """name of a group -> dL/dg of each example's cross-entropy at each unit's gates: (examples, units).
-
-    A unit's gates are one factor: their slopes add up. Raises ValueError if one is not a finite number.
-    """
-    data, found = _needed("a criterion of the loss", data), widths(graph)
-    groups, slopes = rankable(found), []
-    with gated(model, graph) as (network, gates), torch.enable_grad():
-        layers = _gate_layers(found)
-        for images, labels in _batches(data, network):
-            ones = [
-                torch.ones(len(images), int(graph.layers[i].channels), dtype=images.dtype, device=images.device)
-                for i in layers
-            ]
-            for i, one in zip(layers, ones, strict=True):
-                gates[i] = _spread(graph.layers[i], one.requires_grad_())
-            found_slopes = torch.autograd.grad(LOSSES["cross-entropy"](network(images), labels), ones)
-            slopes.append([slope.double().cpu().numpy() for slope in found_slopes])
-    whole = {i: np.concatenate([batch[k] for batch in slopes]) for k, i in enumerate(layers)}
-    scores = {
-        group.name: sum(whole[i][:, found.places(group, i)].sum(2) for i in group.gates)  # type: ignore[misc]
-        for group in groups
-    }
-    for name, found_slopes in scores.items():
-        if not np.isfinite(found_slopes).all():
-            raise ValueError(f"{graph.name}: the gradient at {name} is not a finite number; is the model trained well?")
-    return scores
-
-
-def _gate_layers(found: Widths) -> list[int]:
-    return sorted({i for group in rankable(found) for i in group.gates})
-
-
-def rankable(found: Widths) -> list[Group]:
-    """The groups that can be cut and have gates with an output of their own."""
-    layers = found.graph.layers
-    return [
-        group
-        for group in _open(found)
-        if group.gates and not any(isinstance(layers[i].op, LayerScale) for i in group.gates)
-    ]
-
-
-def _spread(layer: Layer, gate: Tensor) -> Tensor:
-    """A factor for each channel, (N, C), in the order of its module's output: (N, C, 1, 1), of linear (N, 1, 1, C)."""
-    if layer.size is None:
-        return gate
-    return gate[:, None, None, :] if isinstance(layer.op, Linear) else gate[:, :, None, None]
-
-
 # What they share.
-
-
-def _open(found: Widths) -> list[Group]:
-    return [group for group in found.groups if not group.locked]
 
 
 def _state(model: nn.Module, graph: Graph) -> dict[str, Tensor]:
@@ -324,7 +174,7 @@ def _magnitude(
     for i, layer in enumerate(graph.layers):
         if isinstance(layer.op, (Conv, Linear)):
             total += _by_unit(found, i, of_rows(state[f"{layer.name}.weight"].flatten(1)))
-    return {group.name: _over_mean(of_sum(total[group.units])) for group in _open(found)}
+    return {group.name: _over_mean(of_sum(total[group.units])) for group in can_go(found)}
 
 
 def _by_unit(found: Widths, layer: int, channels: Tensor) -> NDArray[np.float64]:
@@ -336,15 +186,3 @@ def _by_unit(found: Widths, layer: int, channels: Tensor) -> NDArray[np.float64]
 def _over_mean(scores: Any) -> NDArray[np.float64]:
     mean = float(np.mean(scores))
     return np.asarray(scores / mean if mean else scores, dtype=float)
-
-
-def _needed(who: str, data: Examples | None) -> Examples:
-    if data is None:
-        raise ValueError(f"{who} needs data=: what cl.data.load gives, or a pair of images and labels")
-    return data
-
-
-def _batches(data: Examples, network: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
-    first = next(network.parameters())
-    for images, labels in zip(data.images.split(BATCH), data.labels.split(BATCH), strict=True):
-        yield images.to(first.device, first.dtype), labels.to(first.device)

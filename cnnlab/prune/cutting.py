@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from cnnlab.arch.graph import Graph, Layer
 from cnnlab.arch.layers import BatchNorm, Conv, LayerNorm, LayerScale, Linear
 from cnnlab.arch.storage import LEARNED
-from cnnlab.arch.widths import Bools, Widths, mixes
+from cnnlab.arch.widths import Bools, Widths
+from cnnlab.arch.zeros import mixes
 from cnnlab.run.module import skeleton
 from cnnlab.run.standin import copied, stand_in
 from cnnlab.run.weights import paired

@@ -14,7 +14,8 @@ from cnnlab.arch.cost import Cost, layer_cost
 from cnnlab.arch.graph import Graph, Layer
 from cnnlab.arch.layers import Conv, Input, Linear
 from cnnlab.arch.table import describe
-from cnnlab.arch.widths import Group, Widths, mixes, widths
+from cnnlab.arch.widths import Group, Widths, widths
+from cnnlab.arch.zeros import mixes
 from cnnlab.run.trace import trace
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from torch import nn
 from cnnlab.arch.graph import Graph
 from cnnlab.arch.layers import BatchNorm, Conv
 from cnnlab.arch.whole import check_int, named
-from cnnlab.prune.criteria import CRITERIA, examples
+from cnnlab.prune.criteria import CRITERIA
 from cnnlab.prune.cutting import names
+from cnnlab.prune.examples import examples
 from cnnlab.prune.plans import Plan
 from cnnlab.run.standin import copied, stand_in
 from cnnlab.run.trace import trace

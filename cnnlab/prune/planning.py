@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from cnnlab.arch.channels import Ints
 from cnnlab.arch.graph import Graph
 from cnnlab.arch.whole import check_int, check_real, named
-from cnnlab.arch.widths import Bools, Group, Ints, Widths, widths
-from cnnlab.prune.criteria import CRITERIA, Criterion, Scores, examples
+from cnnlab.arch.widths import Bools, Group, Widths, widths
+from cnnlab.prune.budgets import fewest, limits
+from cnnlab.prune.criteria import CRITERIA, Criterion, Scores
+from cnnlab.prune.examples import examples
 from cnnlab.prune.plans import Plan
 from cnnlab.run.trace import trace
-
-BUDGETS: Mapping[str, Callable[[Graph], int]] = {
-    "macs": lambda graph: int(graph.cost().macs),
-    "params": lambda graph: int(graph.cost().params),
-    "activations": lambda graph: int(graph.cost().activations),
-    "peak": lambda graph: int(graph.memory().peak),
-    "saved": lambda graph: int(graph.memory().saved),
-}
-"""What a budget may be in: as `Graph.cost` and, bytes of one float32 image, as `Graph.memory` count it."""
 
 
 def plan(
@@ -71,42 +65,45 @@ def plan(
     found = widths(graph)
     if sum(how is not None for how in (budget, ratio, remove)) != 1:
         raise ValueError("plan: give one of budget=, ratio= and remove=")
-    how: dict[str, Any] = {}
     if remove is not None:
         return _by_hand(found, remove)
     round_to = named("plan", check_int, "round_to", round_to)
     least = named("plan", check_int, "least", least)
     if scope not in ("global", "local"):
         raise ValueError(f"plan: scope={scope!r}: choose global or local")
-    reasons = {group.name: "it was to be left (skip)" for group in _skipped(found, skip)}
-    scores = _scores(found, network, importance, data)
-    open_groups = [group for group in found.groups if not group.locked and group.name not in reasons]
-    for group in open_groups:
+    skipped, scores = _skipped(found, skip), _scores(found, network, importance, data)
+    reasons = _left_out(found, scores, skipped, least)
+    groups = [group for group in found.groups if not group.locked and group.name not in reasons]
+    line = _line(found, groups, scores, scope=scope, round_to=round_to, least=least)
+    if ratio is not None:
+        steps = _by_ratio(line, float(named("plan", check_real, "ratio", ratio, least=0, below=1)), scope)
+    else:
+        budget = limits(graph, budget)
+        steps = fewest(len(line), line.graph, budget)
+    kept, before = line.kept(steps), line.removed(steps)
+    for group in groups:
+        if len(kept[group.name]) == len(group):
+            rounded = f"rounding up to {round_to} gives back what would go"
+            reasons[group.name] = rounded if before[group.name] else "its units rank high"
+    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "scores given")
+    how = {"importance": name, "scope": scope, "round_to": round_to, "least": least}
+    how |= {"budget": budget} if ratio is None else {"ratio": ratio}
+    cut = {name: units for name, units in kept.items() if len(units) < len(found.by_name[name])}
+    told = {group.name: tuple(scores[group.name].tolist()) for group in groups}
+    return Plan(graph, cut, told, reasons, how)
+
+
+def _left_out(found: Widths, scores: Scores, skipped: Sequence[Group], least: int) -> dict[str, str]:
+    """Groups of which nothing may go though they are not locked, and why."""
+    reasons = {group.name: "it was to be left (skip)" for group in skipped}
+    for group in found.groups:
+        if group.locked or group.name in reasons:
+            continue
         if group.name not in scores:
             reasons[group.name] = "the criterion cannot rank it"
         elif len(group) <= least:
             reasons[group.name] = f"it has {_units(len(group))}, and at least {least} must stay"
-    groups = [group for group in open_groups if group.name not in reasons]
-    line = _line(found, groups, scores, scope=scope, round_to=round_to, least=least)
-    if ratio is not None:
-        steps = _by_ratio(line, float(named("plan", check_real, "ratio", ratio, least=0, below=1)), scope)
-        how |= {"ratio": ratio}
-    else:
-        budgets = _budgets(graph, budget)
-        steps = _by_budget(found, line, budgets)
-        how |= {"budget": budgets}
-    kept = line.kept(steps)
-    for group in groups:
-        if len(kept[group.name]) == len(group):
-            rounded = round_to > 1 and line.removed(steps)[group.name] > 0
-            reasons[group.name] = (
-                f"rounding up to {round_to} gives back what would go" if rounded else "its units rank high"
-            )
-    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "scores given")
-    how = {"importance": name, "scope": scope, "round_to": round_to, "least": least, **how}
-    cut = {name: units for name, units in kept.items() if len(units) < len(found.by_name[name])}
-    told = {group.name: tuple(scores[group.name].tolist()) for group in groups}
-    return Plan(graph, cut, told, reasons, how)
+    return reasons
 
 
 @dataclass(frozen=True)
@@ -142,6 +139,8 @@ class _Line:
 
     def graph(self, steps: int) -> Graph:
         """The network without those that go."""
+        if not steps:
+            return self.found.graph
         mask: Bools = np.ones(self.found.count, bool)
         for group, rank, gone in zip(self.groups, self.ranks, self._gone(steps), strict=True):
             mask[group.units[rank[:gone]]] = False
@@ -169,57 +168,6 @@ def _by_ratio(line: _Line, ratio: float, scope: str) -> int:
         free = np.bincount(line.group, minlength=len(sizes)).tolist()
         return sum(min(most, math.floor(ratio * size + 1e-9)) for size, most in zip(sizes, free, strict=True))
     return min(len(line), math.floor(ratio * sum(sizes) + 1e-9))
-
-
-def _budgets(graph: Graph, budget: Any) -> dict[str, int]:
-    """What is budgeted -> the most that it may be, in units of its own."""
-    given = budget if isinstance(budget, Mapping) else {"macs": budget}
-    if not given or not set(given) <= set(BUDGETS):
-        raise ValueError(f"plan: budget={budget!r}: a budget is in {', '.join(BUDGETS)}")
-    found = {}
-    for what, value in given.items():
-        value, now = float(named("plan", check_real, f"budget of {what}", value, above=0)), BUDGETS[what](graph)
-        most = math.floor(now * value) if value <= 1 else math.floor(value)
-        if most > now:
-            raise ValueError(
-                f"plan: the budget of {most:,} {what} is above the present {now:,}; pruning only removes (a budget up "
-                "to 1 is a share of the present)"
-            )
-        found[what] = most
-    return found
-
-
-def _by_budget(found: Widths, line: _Line, budgets: Mapping[str, int]) -> int:
-    """The fewest steps that meet every budget."""
-
-    def excess(steps: int) -> float:
-        """By what share the budget that is missed most is missed; 0 or less if all are met."""
-        graph = line.graph(steps) if steps else found.graph
-        return max((BUDGETS[what](graph) - most) / max(most, 1) for what, most in budgets.items())
-
-    low, high = 0, len(line)
-    above, below = excess(low), excess(high)
-    if below > 0:
-        graph = line.graph(high)
-        least = ", ".join(f"{what}={BUDGETS[what](graph):,}" for what in budgets)
-        asked = ", ".join(f"{what}={n:,}" for what, n in budgets.items())
-        raise ValueError(
-            f"plan: {found.graph.name} cannot be pruned to {asked}: the least reachable is {least} (groups that are "
-            "locked or skipped, and `least` and `round_to`, keep the rest)"
-        )
-    if above <= 0:
-        return low
-    tries = 0
-    while high - low > 1:  # removing more never costs more: the answer lies above low, and is high or less
-        tries += 1
-        share = 0.5 if tries % 3 == 0 else above / (above - below)  # a straight line, or now and then the middle
-        middle = min(max(low + round(share * (high - low)), low + 1), high - 1)
-        now = excess(middle)
-        if now > 0:
-            low, above = middle, now
-        else:
-            high, below = middle, now
-    return high
 
 
 def _scores(found: Widths, network: nn.Module | Graph, importance: Any, data: Any) -> Scores:

@@ -11,7 +11,9 @@ from tqdm.auto import tqdm
 
 from cnnlab.arch.whole import check_real, named
 from cnnlab.arch.widths import widths
-from cnnlab.prune.criteria import CRITERIA, Criterion, examples, rankable, without
+from cnnlab.prune.criteria import CRITERIA, Criterion
+from cnnlab.prune.examples import examples
+from cnnlab.prune.gates import rankable, without
 from cnnlab.run.trace import trace
 
 if TYPE_CHECKING:

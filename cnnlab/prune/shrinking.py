@@ -12,8 +12,10 @@ from torch import nn
 
 from cnnlab.arch.graph import Graph
 from cnnlab.arch.whole import check_int, named, short
-from cnnlab.prune.criteria import Criterion, examples
-from cnnlab.prune.planning import BUDGETS, plan
+from cnnlab.prune.budgets import BUDGETS
+from cnnlab.prune.criteria import Criterion
+from cnnlab.prune.examples import examples
+from cnnlab.prune.planning import plan
 from cnnlab.prune.plans import Plan
 from cnnlab.prune.recovery import Recovery, check_data, check_finite, recover
 from cnnlab.run.data import Data

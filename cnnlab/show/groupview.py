@@ -15,7 +15,8 @@ from cnnlab.arch.graph import Layer
 from cnnlab.arch.layers import Add, Concat, Conv, Dropout, DropPath, LayerNorm, Multiply
 from cnnlab.arch.storage import LEARNED
 from cnnlab.arch.table import blocks, describe
-from cnnlab.arch.widths import Group, Widths, mixes, widths
+from cnnlab.arch.widths import Group, Widths, widths
+from cnnlab.arch.zeros import mixes
 from cnnlab.prune.grouping import FEW, graph_of, group_of, in_words, makers, why_not
 from cnnlab.show.diagram import Diagram, clean, px
 from cnnlab.show.layout import HEAD, LINE, WIDTH, shortened, text_width, wrapped

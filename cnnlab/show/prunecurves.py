@@ -130,7 +130,7 @@ def plot_sensitivity(table: pd.DataFrame, groups: int = 12) -> Picture:
     ends = table.loc[table.groupby("group")["ratio"].idxmax()].set_index("group")["accuracy"]
     lowest = table.groupby("group")["accuracy"].min().sort_values(kind="stable").index[:groups]
     named = [name for name in ends.sort_values(ascending=False, kind="stable").index if name in set(lowest)]
-    looks = [(colour, marker) for marker in "os^D" for colour in list(COLOURS.values())[:7]]
+    looks = [(list(COLOURS.values())[i % 7], "os^Dv"[i % 5]) for i in range(35)]  # no two alike
     for name, line in table.groupby("group", sort=False):
         if name not in set(lowest):
             axes.plot(100 * line["ratio"], line["accuracy"], color=COLOURS["grey"], lw=0.8, alpha=0.5)
