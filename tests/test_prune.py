@@ -483,6 +483,17 @@ def test_the_model_and_the_dice_stay_as_they_were(criterion, training):
     assert again.digest == plan.digest
 
 
+@pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile])
+def test_wrappers_are_looked_through(wrap):
+    model = resnet20()
+    plan = cl.prune.plan(wrap(model), ratio=0.3, resolution=32)
+    assert plan.digest == cl.prune.plan(model, ratio=0.3, resolution=32).digest
+    assert plan.verify(wrap(model), tolerance=1e-12)
+    found, expected = plan.apply(wrap(model)).state_dict(), plan.apply(model).state_dict()
+    assert found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in found)
+    assert type(plan.masked(wrap(model))) is type(model)
+
+
 def test_types_are_kept():
     for dtype in (torch.float64, torch.bfloat16):
         model = resnet20().to(dtype)

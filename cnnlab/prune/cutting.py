@@ -107,9 +107,8 @@ def twin(widths: Widths, kept: Bools, model: nn.Module) -> nn.Module:
     Zero are the rows of convolutions and linear layers, biases, the scale and shift of norms, and layer scales: a
     convolution alone would leave its norm's shift.
     """
-    called = names(widths.graph, model)
-    copy = stand_in(model, copied)
-    state = copy.state_dict()
+    copy = stand_in(model, copied)  # without its wrapper, if it has one
+    called, state = names(widths.graph, copy), copy.state_dict()
     for i, layer in enumerate(widths.graph.layers):
         if isinstance(layer.op, LEARNED):
             gone = torch.from_numpy(~kept[widths.labels[i]])
