@@ -135,7 +135,7 @@ class Plan:
         the tolerance (relative to the largest) or a count by anything; ValueError for a model of another network.
         """
         self.check(model)
-        return prove(self, model, tolerance)
+        return prove(self.widths, self.mask, self.pruned, model, tolerance=tolerance)
 
     def check(self, model: nn.Module) -> None:
         """ValueError, as a sentence, unless the model is of the plan's network."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from cnnlab.arch.cost import Cost
+from cnnlab.arch.graph import Graph
+from cnnlab.arch.widths import Bools, Widths
 from cnnlab.prune import cutting
 from cnnlab.run.count import count
 from cnnlab.run.standin import copied, stand_in
-
-if TYPE_CHECKING:
-    from cnnlab.prune.plans import Plan
 
 
 @dataclass(frozen=True)
@@ -36,35 +34,35 @@ class Proof:
         )
 
 
-def prove(plan: Plan, model: nn.Module, tolerance: float) -> Proof:
-    """See `Plan.verify`."""
+def prove(widths: Widths, kept: Bools, pruned: Graph, model: nn.Module, *, tolerance: float) -> Proof:
+    """That the pruned graph, with the model's numbers, is the model without the units that are not kept; see
+    `Plan.verify`."""
+    name, planned = widths.graph.name, pruned.cost()
     original = stand_in(model, copied).cpu().double().eval()
-    small = cutting.small(plan.widths, plan.mask, plan.pruned, original)
-    twin = cutting.twin(plan.widths, plan.mask, original)
-    start = plan.graph.input
+    small = cutting.small(widths, kept, pruned, original)
+    twin = cutting.twin(widths, kept, original)
+    start = widths.graph.input
     shape = (2, int(start.channels), int(start.size or 1), int(start.size or 1))
     images = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     with torch.inference_mode():
         whole, masked, ours = (_logits(network, images) for network in (original, twin, small))
     scale = float(masked.abs().max())
     if not scale > 0:
-        raise ArithmeticError(
-            f"{plan.graph.name}: all logits of the masked model are 0 or no numbers: nothing is proved"
-        )
+        raise ArithmeticError(f"{name}: all logits of the masked model are 0 or no numbers: nothing is proved")
     found = count(small, images[:1])
     proof = Proof(
         float((ours - masked).abs().max()) / scale,
         float((whole - masked).abs().max()) / scale,
-        plan.cost,
-        Cost(found.macs, found.params, plan.cost.activations),
+        planned,
+        Cost(found.macs, found.params, planned.activations),
     )
     if not proof.difference <= tolerance:
         raise ArithmeticError(
-            f"{plan.graph.name}: the small network and the masked one differ by {proof.difference:.1e} of the largest "
+            f"{name}: the small network and the masked one differ by {proof.difference:.1e} of the largest "
             f"logit, more than {tolerance:g}"
         )
     if proof.counted != proof.planned:
-        raise ArithmeticError(f"{plan.graph.name}: the plan says {proof.planned}, and {proof.counted} was counted")
+        raise ArithmeticError(f"{name}: the plan says {proof.planned}, and {proof.counted} was counted")
     return proof
 
 
