@@ -2,12 +2,13 @@
 
 All intervals are 95 %. That of an accuracy is from the spread between seeds, pooled over criteria and budgets; that of
 a difference from the spread of the differences at one seed, where both networks come of the same whole one, pooled
-likewise. None is corrected for how many are looked at; where an interval leaves out 0, an order is called certain.
+likewise. A cell whose seeds lie three times as far apart as those of the median cell, as where training breaks down for
+some of them, is not pooled: its interval is from its own spread, by Student's t. None is corrected for how many are
+looked at; where an interval leaves out 0, an order is called certain.
 """
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ ORDER = ["data", "family", "importance", "budget", "seed"]
 DIGITS = 5
 RECIPE = ("batch", "weight_decay", "augment", "normalize")
 BASELINES = ("random", "thin")
+UNLIKE = 3.0  # times the median spread between seeds
+STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571}
+"""seeds -> the quantile of Student's t for 95 %."""
 
 
 def pruned(data: str | None = None) -> pd.DataFrame:
@@ -64,7 +68,7 @@ def compared(family: str, data: str = "glyphs") -> pd.DataFrame:
         raise ValueError(f"compared: no pruned {family} network was measured on {data}")
     cells = frame.groupby(["budget", "importance"])
     found = cells.agg(networks=("accuracy", "size"), macs=("macs", "mean"), accuracy=("accuracy", "mean"))
-    margin = QUANTILE * _pooled(frame["accuracy"], cells) / found["networks"].pow(0.5)
+    margin = _margins(cells["accuracy"])
     found = found.assign(low=found["accuracy"] - margin, high=found["accuracy"] + margin)
     for baseline in BASELINES:
         found = found.join(_over(frame, baseline))
@@ -79,16 +83,18 @@ def _over(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
     pairs["gain"] = pairs["accuracy"] - pairs["accuracy_beside"]
     cells = pairs.groupby(["budget", "importance"])
     gain = cells["gain"].mean()
-    margin = QUANTILE * _pooled(pairs["gain"], cells) / cells.size().pow(0.5)
+    margin = _margins(cells["gain"])
     name = f"over_{baseline}"
     return gain.to_frame(name).assign(**{f"{name}_low": gain - margin, f"{name}_high": gain + margin})
 
 
-def _pooled(values: pd.Series[float], cells: Any) -> float:
-    """The standard deviation inside the cells; NaN if none has two values."""
-    column = cells[values.name]
-    spare = int((column.count() - 1).clip(lower=0).sum())
-    return math.sqrt(float((column.var() * (column.count() - 1)).sum()) / spare) if spare else math.nan
+def _margins(cells: Any) -> pd.Series[float]:
+    """Half the 95 % interval of each cell's mean, see above."""
+    variance, count = cells.var(), cells.count()
+    unlike = variance > UNLIKE**2 * variance.median()
+    pooled = (variance * (count - 1))[~unlike].sum() / (count - 1)[~unlike].sum()
+    usual, own = QUANTILE * (pooled / count).pow(0.5), count.map(STUDENT) * (variance / count).pow(0.5)
+    return usual.where(~unlike, own)
 
 
 @lru_cache(maxsize=1)

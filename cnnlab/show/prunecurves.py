@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
 from cnnlab.prune.evidence import compared
@@ -12,9 +11,6 @@ from cnnlab.run.measured import SETTING, measured
 from cnnlab.show.points import COLOURS
 from cnnlab.show.timeaxes import DPI, Picture
 from cnnlab.show.tradeoff import INK, plain
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SIZE = (9.6, 4.6)  # inches
 LOOKS = {
@@ -28,6 +24,7 @@ WORDS = {
     "leave_one_out": "leave one out", "squared_error": "squared error", "random": "random",
 }  # fmt: skip
 ABOVE = 6.0  # points below the lowest pruned network where the picture ends
+WIDE = 3.0  # times the median interval: one that is wider does not widen the picture
 
 
 def plot_pruning(family: str = "resnet", data: str = "glyphs") -> Picture:
@@ -74,8 +71,8 @@ def _tradeoff(axes: Axes, found: pd.DataFrame, family: str, data: str) -> None:
         lw=0, elinewidth=1.5, capsize=2.5, mec="white", mew=0.6, label="whole network",
     )  # fmt: skip
     axes.set_xscale("log")
-    shown = found[found["importance"].isin(["thin", "whole", "random"])]
-    low, high = float(min(shown["low"].min(), best["low"].min())) - ABOVE, float(found["high"].max())
+    drawn = pd.concat([found[found["importance"].isin(["thin", "whole", "random"])], best])
+    low, high = float(drawn["low"].min()) - ABOVE, min(float(drawn["high"].max()), 100.0)
     axes.set_ylim(low, high + 0.08 * (high - low))
     axes.set_xlim(float(found["macs"].min()) / 2.2, float(found["macs"].max()) * 1.25)
     ticks = _ticks(*axes.get_xlim())
@@ -96,27 +93,40 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _against_thin(axes: Axes, found: pd.DataFrame) -> None:
-    order = [name for name in WORDS if name in set(found["importance"])]
-    means = found[found["importance"].isin(order)].groupby("importance")["over_thin"].mean()
-    order.sort(key=lambda name: means[name])
-    shown = sorted(set(found["budget"]) & set(BUDGETS), reverse=True)
-    for place, budget in enumerate(shown):
+    found = found[found["importance"].isin(WORDS)]
+    order = found.groupby("importance")["over_thin"].mean().sort_values(kind="stable").index.tolist()
+    budgets = sorted(set(found["budget"]) & set(BUDGETS), reverse=True)
+    low, high = _limits(found)
+    for place, budget in enumerate(budgets):
         colour, marker = BUDGETS[budget]
         part = found[found["budget"] == budget].set_index("importance").reindex(order)
-        height = np.arange(len(order)) + 0.22 * (len(shown) - 1 - 2 * place) / max(1, len(shown) - 1)
+        gain, heights = part["over_thin"], np.arange(len(order)) + 0.22 * (1 - 2 * place / max(1, len(budgets) - 1))
+        inside = gain.where(gain >= low)
         axes.errorbar(
-            part["over_thin"], height, xerr=part["over_thin_high"] - part["over_thin"], color=colour, marker=marker,
-            ms=5.5, lw=0, elinewidth=1.3, capsize=2, mec="white", mew=0.5, label=f"{100 * budget:g} % of the MACs",
+            inside, heights, xerr=part["over_thin_high"] - inside, color=colour, marker=marker, ms=5.5, lw=0,
+            elinewidth=1.3, capsize=2, mec="white", mew=0.5, label=f"{100 * budget:g} % of the MACs",
         )  # fmt: skip
+        for height, value in zip(heights, gain, strict=True):
+            if value < low:  # where training broke down: a number at the edge
+                told = f" ◂ {value:+.0f}".replace("-", "\N{MINUS SIGN}")
+                axes.text(low, height, told, color=colour, size=9, va="center")
     axes.axvline(0, color=INK, lw=1)
     axes.set_yticks(range(len(order)), [WORDS[name] for name in order], size=9)
-    axes.set_ylim(-0.6, len(order) - 0.4)
+    axes.set(xlim=(low, high), ylim=(-0.6, len(order) - 0.4))
     axes.set_xlabel("points above a thin network of equal cost", size=9, color=INK)
     plain(axes, grid="both")
     axes.legend(
-        loc="lower right", bbox_to_anchor=(1.02, 1.0), ncols=len(shown), frameon=False, fontsize=8.5, handletextpad=0.2,
-        columnspacing=0.9,
+        loc="lower right", bbox_to_anchor=(1.02, 1.0), ncols=len(budgets), frameon=False, fontsize=8.5,
+        handletextpad=0.2, columnspacing=0.9,
     )  # fmt: skip
+
+
+def _limits(found: pd.DataFrame) -> tuple[float, float]:
+    """Room for all that is alike: an interval far wider than the others does not widen the picture."""
+    half = found["over_thin_high"] - found["over_thin"]
+    alike = found[half <= WIDE * half.median()]
+    low, high = float(alike["over_thin_low"].min()), float(alike["over_thin_high"].max())
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 
 def plot_sensitivity(table: pd.DataFrame, groups: int = 12) -> Picture:
