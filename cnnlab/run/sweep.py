@@ -56,8 +56,8 @@ def sweep(
     the error of the first.
 
     >>> import tempfile
-    >>> from cnnlab.run.recipe import Recipe
-    >>> quick = Trial("small_plain", 0.5, 0.5, 8, "digits", limit=100, recipe=Recipe(epochs=1))
+    >>> import cnnlab as cl
+    >>> quick = cl.Trial("small_plain", 0.5, 0.5, 8, "digits", limit=100, recipe=cl.Recipe(epochs=1))
     >>> sweep([quick], tempfile.mkdtemp() + "/runs.sqlite", progress=False).epochs.tolist()
     [1]
     """
