@@ -259,6 +259,8 @@ def test_examples_are_training_images_alone():
     seen = cl.prune.examples(digits, 100)
     assert seen.images.shape == (100, 3, 8, 8) and seen.images.dtype == torch.float32
     assert torch.equal(seen.labels, digits.train.labels[:100])
+    with pytest.raises(ValueError, match="normalize='batch': normalize must be one of data, image"):
+        cl.prune.examples(digits, normalize="batch")
     sample = digits.train.images.float()
     expected = (digits.train.images[:100].float() - sample.mean((0, 2, 3), keepdim=True)) / sample.std(
         (0, 2, 3), keepdim=True

@@ -70,7 +70,7 @@ def test_compared_by_hand(family, data):
         variances = {cell: np.var(values, ddof=1) for cell, values in cells.items()}
         alike = [v for v in variances.values() if v <= 9 * np.median(list(variances.values()))]
         usual = 1.96 * math.sqrt(np.mean(alike) / 3)
-        own = {cell: 4.303 * math.sqrt(v / 3) for cell, v in variances.items()}
+        own = {cell: 4.3026527 * math.sqrt(v / 3) for cell, v in variances.items()}
         return {cell: usual if variances[cell] in alike else own[cell] for cell in cells}
 
     means = {cell: list(seeds.values()) for cell, seeds in accuracies.items()}

@@ -232,7 +232,11 @@ def too_few_classes(model: nn.Module) -> None:
         (no_number, lambda m, d: recalibrate(m, d), r"recalibrate: the statistics of 4 would be no finite numbers"),
         (too_few_classes, lambda m, d: recover(m, d, QUICK), r"fit: .* \(1, 3\), but 'ramps' has 4 classes"),
         (None, lambda m, d: recover(m, d, QUICK, normalize="image"), "normalize='image', and the recipe says 'data'"),
-        (None, lambda m, d: recover(m, d, None, normalize="batch"), "recover: normalize='batch': choose one of data, "),
+        (
+            None,
+            lambda m, d: recover(m, d, None, normalize="batch"),
+            "recover: normalize='batch': normalize must be one of data, ",
+        ),
         (
             None,
             lambda m, d: recalibrate(m, d, count=0),

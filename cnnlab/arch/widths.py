@@ -73,6 +73,11 @@ class Widths:
         return {group.name: group for group in self.groups}
 
     @property
+    def free(self) -> list[Group]:
+        """The groups that are not locked."""
+        return [group for group in self.groups if not group.locked]
+
+    @property
     def count(self) -> int:
         """Units of all groups together."""
         return sum(map(len, self.groups))
@@ -94,7 +99,7 @@ class Widths:
                 return tuple(group for group in self.groups if i in group.layers)
         raise KeyError(layer)
 
-    def narrowed(self, kept: Bools, name: str | None = None) -> Graph:
+    def narrowed(self, kept: Bools) -> Graph:
         """The graph without the channels of the units that are not kept (bool, one for each unit)."""
         layers, memo = self.graph.layers, dict[int, Bools]()
 
@@ -109,7 +114,7 @@ class Widths:
         for i, layer in enumerate(layers[1:], 1):
             op, inputs = _narrowed(layer, stays(i), stays(layer.inputs[0])), [images[j] for j in layer.inputs]
             images.append(inputs[0].write(layer.name, op, *inputs[1:], called=layer.called))
-        return images[-1].graph(name or self.graph.name)
+        return images[-1].graph(self.graph.name)
 
 
 def _narrowed(layer: Layer, leaves: Bools, enters: Bools) -> Op:
@@ -119,7 +124,11 @@ def _narrowed(layer: Layer, leaves: Bools, enters: Bools) -> Op:
         return Slice(*(int(np.count_nonzero(enters[:end])) for end in (op.start, op.stop)))
     if not isinstance(op, (Conv, Linear, PadChannels)):
         return op
-    width = int(np.count_nonzero(leaves))
+    return resized(op, int(np.count_nonzero(leaves)))
+
+
+def resized(op: Conv | Linear | PadChannels, width: int) -> Op:
+    """The op to so many channels; the groups of a convolution keep their size, and become fewer."""
     if isinstance(op, Conv) and op.groups != 1:
         return replace(op, width=width, groups=width * op.groups // op.width)
     return replace(op, width=width)

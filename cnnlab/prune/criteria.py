@@ -21,7 +21,7 @@ from cnnlab.arch.layers import BatchNorm, Conv, Linear
 from cnnlab.arch.widths import Widths, widths
 from cnnlab.prune.cutting import names, tensors
 from cnnlab.prune.examples import Examples
-from cnnlab.prune.gates import LOSSES, can_go, gate_slopes, needed, rankable, without
+from cnnlab.prune.gates import LOSSES, gate_slopes, needed, rankable, without
 
 Scores: TypeAlias = Mapping[str, NDArray[np.float64]]
 Criterion: TypeAlias = Callable[[nn.Module, Graph, Examples | None], Scores]
@@ -55,7 +55,7 @@ def bn_scale(model: nn.Module, graph: Graph, data: Examples | None = None) -> Sc
     }
     return {
         group.name: _over_mean(sum(sums[i][group.units] for i in group.gates))
-        for group in can_go(found)
+        for group in found.free
         if group.gates and all(i in sums for i in group.gates)
     }
 
@@ -67,7 +67,7 @@ def fpgm(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scores
     """
     found, state = widths(graph), _state(model, graph)
     scores = {}
-    for group in can_go(found):
+    for group in found.free:
         rows = [
             state[f"{graph.layers[i].name}.weight"].flatten(1)[torch.from_numpy(found.places(group, i))].flatten(1)
             for i in group.writers
@@ -83,7 +83,7 @@ def fpgm(model: nn.Module, graph: Graph, data: Examples | None = None) -> Scores
 def random(model: nn.Module | None, graph: Graph, data: Examples | None = None, *, seed: int = 0) -> Scores:
     """Uniform random numbers in [0, 1), alike in wide and narrow groups: what every criterion must beat."""
     draw = np.random.default_rng(seed)
-    return {group.name: draw.random(len(group)) for group in can_go(widths(graph))}
+    return {group.name: draw.random(len(group)) for group in widths(graph).free}
 
 
 # Of a loss.
@@ -152,6 +152,15 @@ CRITERIA: Mapping[str, Criterion] = {
 """name -> criterion."""
 
 
+def criterion_of(owner: str, importance: str | Criterion) -> Criterion:
+    """The criterion of that name, or the one given. Raises ValueError, as a sentence, for a name that is none."""
+    if not isinstance(importance, str):
+        return importance
+    if importance not in CRITERIA:
+        raise ValueError(f"{owner}: importance={importance!r}: choose one of {', '.join(CRITERIA)}")
+    return CRITERIA[importance]
+
+
 # What they share.
 
 
@@ -174,7 +183,7 @@ def _magnitude(
     for i, layer in enumerate(graph.layers):
         if isinstance(layer.op, (Conv, Linear)):
             total += _by_unit(found, i, of_rows(state[f"{layer.name}.weight"].flatten(1)))
-    return {group.name: _over_mean(of_sum(total[group.units])) for group in can_go(found)}
+    return {group.name: _over_mean(of_sum(total[group.units])) for group in found.free}
 
 
 def _by_unit(found: Widths, layer: int, channels: Tensor) -> NDArray[np.float64]:

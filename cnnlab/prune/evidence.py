@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scipy.stats import t
+
 from cnnlab.run.measured import PREFIX, QUANTILE
 from cnnlab.run.tables import find
 
@@ -26,8 +28,6 @@ DIGITS = 5
 RECIPE = ("batch", "weight_decay", "augment", "normalize")
 BASELINES = ("random", "thin")
 UNLIKE = 3.0  # times the median spread between seeds
-STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571}
-"""seeds -> the quantile of Student's t for 95 %."""
 
 
 def pruned(data: str | None = None) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def _margins(cells: Any) -> pd.Series[float]:
     variance, count = cells.var(), cells.count()
     unlike = variance > UNLIKE**2 * variance.median()
     pooled = (variance * (count - 1))[~unlike].sum() / (count - 1)[~unlike].sum()
-    usual, own = QUANTILE * (pooled / count).pow(0.5), count.map(STUDENT) * (variance / count).pow(0.5)
+    usual, own = QUANTILE * (pooled / count).pow(0.5), t.ppf(0.975, count - 1) * (variance / count).pow(0.5)
     return usual.where(~unlike, own)
 
 

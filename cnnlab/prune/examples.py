@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cnnlab.arch.whole import check_int, named
 from cnnlab.run.batches import preparation
 from cnnlab.run.data import Data
+from cnnlab.run.recipe import check_choice
 
 BATCH = 128
 
@@ -30,7 +31,7 @@ def examples(data: Any, count: int = 512, *, normalize: str = "data") -> Example
     """
     if isinstance(data, Data):
         count = named("examples", check_int, "count", count)
-        prepare = preparation(data.train.images, normalize, torch.device("cpu"))
+        prepare = preparation(data.train.images, check_choice("examples", "normalize", normalize), torch.device("cpu"))
         return Examples(prepare(data.train.images[:count]), data.train.labels[:count])
     if not (isinstance(data, tuple) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)):
         raise TypeError(

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as pack
 from torch import nn
 
 from cnnlab.arch.graph import Graph
 from cnnlab.prune.cutting import names
+from cnnlab.run.disk import replace_file
 from cnnlab.run.module import skeleton
 
 KEY = "cnnlab.graph"
@@ -31,7 +32,7 @@ def save(model: nn.Module, graph: Graph, path: str | os.PathLike[str]) -> Path:
     >>> graph == plan.pruned
     True
     """
-    called, state, path = names(graph, model), model.state_dict(), Path(path)
+    called, state = names(graph, model), model.state_dict()
     shapes = {key: empty.shape for key, empty in skeleton(graph).state_dict().items()}
     tensors = {key: state[called[key]].detach().cpu().contiguous() for key in shapes if key in called}
     for key, tensor in tensors.items():
@@ -40,10 +41,8 @@ def save(model: nn.Module, graph: Graph, path: str | os.PathLike[str]) -> Path:
                 f"save: {called[key]} is {tuple(tensor.shape)}, in place of {tuple(shapes[key])} of {graph.name}; the "
                 "model is of another network"
             )
-    part = path.with_name(path.name + ".part")
-    save_file({key: tensor.reshape(shapes[key]) for key, tensor in tensors.items()}, part, {KEY: graph.to_json()})
-    os.replace(part, path)
-    return path
+    shaped = {key: tensor.reshape(shapes[key]) for key, tensor in tensors.items()}
+    return replace_file(path, pack(shaped, {KEY: graph.to_json()}))
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Graph, nn.Module]:

@@ -32,7 +32,7 @@ LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 def gated(model: nn.Module, graph: Graph) -> Iterator[tuple[nn.Module, dict[int, Tensor]]]:
     """The network in evaluation, and for each layer that is a gate what its output is multiplied with: to be filled in.
 
-    It shares the model's weights and changes none of them.
+    It is a copy; the model takes no part in what is done with it.
     """
     found = widths(graph)
     network = small(found, np.ones(found.count, bool), graph, model).eval().requires_grad_(False)
@@ -114,7 +114,7 @@ def rankable(found: Widths) -> list[Group]:
     layers = found.graph.layers
     return [
         group
-        for group in can_go(found)
+        for group in found.free
         if group.gates and not any(isinstance(layers[i].op, LayerScale) for i in group.gates)
     ]
 
@@ -124,11 +124,6 @@ def _spread(layer: Layer, gate: Tensor) -> Tensor:
     if layer.size is None:
         return gate
     return gate[:, None, None, :] if isinstance(layer.op, Linear) else gate[:, :, None, None]
-
-
-def can_go(found: Widths) -> list[Group]:
-    """The groups that are not locked."""
-    return [group for group in found.groups if not group.locked]
 
 
 def needed(who: str, data: Examples | None) -> Examples:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -14,7 +13,7 @@ from cnnlab.arch.cost import Cost, layer_cost
 from cnnlab.arch.graph import Graph, Layer
 from cnnlab.arch.layers import Conv, Input, Linear
 from cnnlab.arch.table import describe
-from cnnlab.arch.widths import Group, Widths, widths
+from cnnlab.arch.widths import Group, Widths, resized, widths
 from cnnlab.arch.zeros import mixes
 from cnnlab.run.trace import trace
 
@@ -165,11 +164,7 @@ def in_words(found: Widths, group: Group) -> list[str]:
 def _narrower(layer: Layer, by: int) -> Layer:
     """The layer with so many channels less."""
     width, op = int(layer.channels) - by, layer.op
-    if isinstance(op, Conv) and op.groups != 1:
-        op = replace(op, width=width, groups=width * op.groups // op.width)
-    elif isinstance(op, (Conv, Linear)):
-        op = replace(op, width=width)
-    return layer._replace(op=op, channels=width)
+    return layer._replace(op=resized(op, width) if isinstance(op, (Conv, Linear)) else op, channels=width)
 
 
 def _names(found: Widths, positions: Iterable[int]) -> tuple[str, ...]:

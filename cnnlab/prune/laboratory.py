@@ -64,11 +64,13 @@ def rank_correlations(table: pd.DataFrame, *, within: bool = False) -> pd.DataFr
     >>> float(rank_correlations(table, within=True).loc["x", "y"])
     -1.0
     """
+    import pandas as pd
+
     if not within:
         return table.corr(method="spearman")
     parts = [part.corr(method="spearman") for _, part in table.groupby(level="group") if len(part) > 2]
     stacked = np.ma.masked_invalid([part.to_numpy() for part in parts])
-    return parts[0].__class__(stacked.mean(axis=0).filled(np.nan), table.columns, table.columns)
+    return pd.DataFrame(stacked.mean(axis=0).filled(np.nan), table.columns, table.columns)
 
 
 def overlaps(plans: Mapping[str, Plan]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from cnnlab.arch.graph import Graph
 from cnnlab.arch.whole import check_int, check_real, named
 from cnnlab.arch.widths import Bools, Group, Widths, widths
 from cnnlab.prune.budgets import fewest, limits
-from cnnlab.prune.criteria import CRITERIA, Criterion, Scores
+from cnnlab.prune.criteria import Criterion, Scores, criterion_of
 from cnnlab.prune.examples import examples
 from cnnlab.prune.plans import Plan
 from cnnlab.run.trace import trace
@@ -40,8 +40,9 @@ def plan(
     """Choose what to remove from a network; nothing is changed. One of budget, ratio and remove says how much.
 
     network: a module that `cl.trace` accepts, with its weights; or a graph, for scores that need none.
-    importance: "l1", "l2", "bn_scale", "fpgm", "taylor", "fisher", "leave_one_out", "random"; a criterion, as those of
-    `cnnlab.prune.criteria`; or scores: name of a group -> a number for each unit. The lowest go first.
+    importance: "l1", "l2", "bn_scale", "fpgm", "taylor", "fisher", "leave_one_out", "squared_error" (the article's),
+    "random"; a criterion, as those of `cnnlab.prune.criteria`; or scores: name of a group -> a number for each unit.
+    The lowest go first.
     budget: multiply-adds after pruning, a share of those before (0.5) or a number (2e9); or of several things, each so:
     {"macs": 0.5, "params": 1e7}, also "activations", and bytes of activation memory for one float32 image: "peak" (at
     inference) and "saved" (for training). All are met, by as few units as possible; the last unit may overshoot.
@@ -73,7 +74,7 @@ def plan(
         raise ValueError(f"plan: scope={scope!r}: choose global or local")
     skipped, scores = _skipped(found, skip), _scores(found, network, importance, data)
     reasons = _left_out(found, scores, skipped, least)
-    groups = [group for group in found.groups if not group.locked and group.name not in reasons]
+    groups = [group for group in found.free if group.name not in reasons]
     line = _line(found, groups, scores, scope=scope, round_to=round_to, least=least)
     if ratio is not None:
         steps = _by_ratio(line, float(named("plan", check_real, "ratio", ratio, least=0, below=1)), scope)
@@ -96,8 +97,8 @@ def plan(
 def _left_out(found: Widths, scores: Scores, skipped: Sequence[Group], least: int) -> dict[str, str]:
     """Groups of which nothing may go though they are not locked, and why."""
     reasons = {group.name: "it was to be left (skip)" for group in skipped}
-    for group in found.groups:
-        if group.locked or group.name in reasons:
+    for group in found.free:
+        if group.name in reasons:
             continue
         if group.name not in scores:
             reasons[group.name] = "the criterion cannot rank it"
@@ -171,14 +172,12 @@ def _by_ratio(line: _Line, ratio: float, scope: str) -> int:
 
 
 def _scores(found: Widths, network: nn.Module | Graph, importance: Any, data: Any) -> Scores:
-    free = {group.name: len(group) for group in found.groups if not group.locked}
+    free = {group.name: len(group) for group in found.free}
     if isinstance(importance, Mapping):
         scores = {name: np.asarray(values, dtype=float) for name, values in importance.items()}
         _check_names(found, scores)
     else:
-        if isinstance(importance, str) and importance not in CRITERIA:
-            raise ValueError(f"plan: importance={importance!r}: choose one of {', '.join(CRITERIA)}")
-        criterion = CRITERIA[importance] if isinstance(importance, str) else importance
+        criterion = criterion_of("plan", importance)
         if isinstance(network, Graph) and importance != "random" and isinstance(importance, str):
             raise ValueError(f"plan: {importance} needs weights, and a graph has none; give the module")
         given = None if data is None else examples(data)

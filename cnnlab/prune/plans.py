@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,9 @@ from cnnlab.arch.whole import short
 from cnnlab.arch.widths import Bools, Group, Widths, widths
 from cnnlab.prune import cutting
 from cnnlab.prune.proof import Proof, prove
+from cnnlab.run.disk import replace_file
 from cnnlab.run.trace import trace
+from cnnlab.run.trial import key_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,8 +95,7 @@ class Plan:
     @property
     def digest(self) -> str:
         """16 hexadecimal digits that change with the network and with every unit kept."""
-        kept = {name: list(units) for name, units in sorted(self.kept.items())}
-        return hashlib.sha256(json.dumps([self.graph.to_json(), kept]).encode()).hexdigest()[:16]
+        return key_of({"graph": self.graph.to_json(), "kept": dict(self.kept)})
 
     def table(self) -> pd.DataFrame:
         """One row for each group. Columns: group (its first layer), layers (how many of its layers have numbers of
@@ -183,10 +183,8 @@ class Plan:
             raise ValueError(f"this is no plan, or a damaged one: {error}") from error
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the plan to a file, as JSON, and give its path."""
-        path = Path(path)
-        path.write_text(self.to_json(), encoding="utf-8")
-        return path
+        """Write the plan to a file, as JSON, and give its path; the file appears whole or not at all."""
+        return replace_file(path, self.to_json().encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Plan:
@@ -199,7 +197,7 @@ class Plan:
             f"{short(int(a))} -> {short(int(b))} {name} ({100 * b / a:.1f} %)"
             for a, b, name in ((before.macs, after.macs, "MACs"), (before.params, after.params, "params"))
         ]
-        free = [group for group in self.widths.groups if not group.locked]
+        free = self.widths.free
         cut = sum(len(self.kept.get(group.name, group.units)) < len(group) for group in free)
         how = f", {self.how['importance']}" if "importance" in self.how else ""
         return f"Plan({self.graph.name}{how}: {', '.join(parts)}, {cut} of {len(free)} groups cut)"

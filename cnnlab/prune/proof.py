@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cnnlab.arch.cost import Cost
 from cnnlab.arch.graph import Graph
@@ -45,7 +45,7 @@ def prove(widths: Widths, kept: Bools, pruned: Graph, model: nn.Module, *, toler
     shape = (2, int(start.channels), int(start.size or 1), int(start.size or 1))
     images = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     with torch.inference_mode():
-        whole, masked, ours = (_logits(network, images) for network in (original, twin, small))
+        whole, masked, ours = (network(images) for network in (original, twin, small))
     scale = float(masked.abs().max())
     if not scale > 0:
         raise ArithmeticError(f"{name}: all logits of the masked model are 0 or no numbers: nothing is proved")
@@ -64,7 +64,3 @@ def prove(widths: Widths, kept: Bools, pruned: Graph, model: nn.Module, *, toler
     if proof.counted != proof.planned:
         raise ArithmeticError(f"{name}: the plan says {proof.planned}, and {proof.counted} was counted")
     return proof
-
-
-def _logits(network: nn.Module, images: Tensor) -> Tensor:
-    return network.eval()(images)

@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from cnnlab.arch.whole import check_int, named
 from cnnlab.run.batches import memory_layout, preparation
 from cnnlab.run.data import Data
-from cnnlab.run.recipe import CHOICES, History, Recipe
+from cnnlab.run.recipe import History, Recipe, check_choice
 from cnnlab.run.train import accuracy, fit
 
 
@@ -135,8 +135,7 @@ def recalibrate(model: nn.Module, data: Data, *, normalize: str = "data", count:
 
 def prepared(model: nn.Module, data: Data, normalize: str, *, owner: str = "recover") -> Callable[[Tensor], Tensor]:
     """The function that turns images into the model's input, as `cl.fit` makes it: of training images alone."""
-    if normalize not in CHOICES["normalize"]:
-        raise ValueError(f"{owner}: normalize={normalize!r}: choose one of {', '.join(CHOICES['normalize'])}")
+    check_choice(owner, "normalize", normalize)
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     return preparation(data.train.images, normalize, device, memory_layout(model, device))
 

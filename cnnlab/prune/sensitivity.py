@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from cnnlab.arch.whole import check_real, named
 from cnnlab.arch.widths import widths
-from cnnlab.prune.criteria import CRITERIA, Criterion
+from cnnlab.prune.criteria import DELAY, Criterion, criterion_of
 from cnnlab.prune.examples import examples
 from cnnlab.prune.gates import rankable, without
 from cnnlab.run.trace import trace
@@ -44,15 +44,13 @@ def sensitivity(
 
     for ratio in ratios:
         named("sensitivity", check_real, "ratio", ratio, least=0, below=1)
-    if isinstance(importance, str) and importance not in CRITERIA:
-        raise ValueError(f"sensitivity: importance={importance!r}: choose one of {', '.join(CRITERIA)}")
-    criterion = CRITERIA[importance] if isinstance(importance, str) else importance
+    criterion = criterion_of("sensitivity", importance)
     graph, seen = trace(model, resolution), examples(data, count)
     found, scores, rows = widths(graph), criterion(model, graph, seen), []
     groups = [group for group in rankable(found) if group.name in scores]
     with (
         without(model, graph, seen) as measure,
-        tqdm(total=len(groups) * len(ratios), disable=not progress, unit="point", leave=False, delay=2.0) as bar,
+        tqdm(total=len(groups) * len(ratios), disable=not progress, unit="point", leave=False, delay=DELAY) as bar,
     ):
         for group in groups:
             order = np.argsort(scores[group.name], kind="stable")

@@ -7,7 +7,6 @@ import os
 import time
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from cnnlab.run.disk import replace_file
 from cnnlab.run.identity import Facts, difference
 from cnnlab.run.recipe import Epoch
 
@@ -101,7 +101,7 @@ class Checkpoint:
         if self._path is None or self._waiting is None:
             return
         try:
-            _write(self._path, self._waiting)
+            replace_file(self._path, self._waiting)
         except OSError as error:
             raise type(error)(
                 f"fit: the checkpoint {self._path} cannot be written ({error.strerror or error}); give a path in a "
@@ -149,18 +149,3 @@ def _packed(content: Mapping[str, Any], *, check: bool) -> bytes:
 def _short(error: Exception) -> str:
     """The first line of what torch says in twenty."""
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:100]}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace the file as a whole: whoever is killed in here leaves the old one, or the new one."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise

@@ -21,6 +21,13 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 """field -> what it may be."""
 
 
+def check_choice(owner: str, field: str, value: str) -> str:
+    """The value, if it is one of the field's `CHOICES`; ValueError, as a sentence that begins with the owner, else."""
+    if value not in CHOICES[field]:
+        raise ValueError(f"{owner}: {field}={value!r}: {field} must be one of {', '.join(CHOICES[field])}")
+    return value
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to train. The default: SGD with Nesterov momentum, a one-cycle learning rate, images shifted at random.
@@ -64,10 +71,8 @@ class Recipe:
         named("Recipe", check_real, "weight_decay", self.weight_decay, least=0)
         for what in ("momentum", "label_smoothing"):
             named("Recipe", check_real, what, getattr(self, what), least=0, below=1)
-        for what, choices in CHOICES.items():
-            if getattr(self, what) not in choices:
-                said = f"Recipe: {what}={getattr(self, what)!r}"
-                raise ValueError(f"{said}: {what} must be one of {', '.join(choices)}")
+        for what in CHOICES:
+            check_choice("Recipe", what, getattr(self, what))
 
 
 @dataclass(frozen=True)

@@ -135,14 +135,23 @@ def _svg(graph: Graph, items: Sequence[Item]) -> str:
     for phrases in wrapped(_legend(items)):
         parts.append(_text(0, y, phrases, "lead soft"))
         y += LINE
-    label = escape(clean(f"{shortened(graph.name, 80)}: {', '.join(facts)}"))
+    label = f"{shortened(graph.name, 80)}: {', '.join(facts)}"
+    return framed(parts, y, label, _described(items, int(cost.macs)), CSS)
+
+
+def framed(parts: Sequence[str], height: float, label: str, about: str, css: Path) -> str:
+    """These parts as an SVG of `WIDTH`, in the style of a file whose class is "cnnlab-" and its name.
+
+    label, about: in a few words and in many, for who cannot see it.
+    """
+    label = escape(clean(label))
     opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="cnnlab-diagram" viewBox="0 0 {px(WIDTH)} {px(y)}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="cnnlab-{css.stem}" viewBox="0 0 {px(WIDTH)} {px(height)}" '
         f'width="100%" role="img" aria-label="{label}">'
     )
-    about = f"<title>{label}</title><desc>{escape(clean(_described(items, int(cost.macs))))}</desc>"
-    style = f"<style>{CSS.read_text(encoding='utf-8')}</style>"
-    return "\n".join([opening, about, style, *parts, "</svg>"])
+    told = f"<title>{label}</title><desc>{escape(clean(about))}</desc>"
+    style = f"<style>{css.read_text(encoding='utf-8')}</style>"
+    return "\n".join([opening, told, style, *parts, "</svg>"])
 
 
 def _row(

@@ -9,11 +9,11 @@ from typing import Any
 
 from cnnlab.arch.widths import Group, Widths, widths
 from cnnlab.prune.grouping import FEW, graph_of, group_of, in_words, why_not
-from cnnlab.show.diagram import Diagram, clean, px
+from cnnlab.show.diagram import Diagram, clean, framed, px
 from cnnlab.show.grouprows import EDGE, GAP, LOCK, ROLES, SIGN, TALL, Chip, Row, Seen, rows
 from cnnlab.show.layout import HEAD, LINE, WIDTH, shortened, text_width, wrapped
 
-CSS = Path(__file__).parent / "groupview.css"
+CSS = Path(__file__).parent / "groups.css"
 
 
 def group_diagram(network: Any, layer: str | None = None, *, resolution: int = 224, channels: int = 3) -> Diagram:
@@ -71,14 +71,7 @@ def _svg(seen: Seen, drawn: Sequence[Row]) -> str:
     for row in drawn:
         part, y = _drawn(row, y)
         parts.append(part)
-    label = escape(clean(f"{title}{' (locked)' if locked else ''}"))
-    opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="cnnlab-groups" viewBox="0 0 {px(WIDTH)} {px(y)}" '
-        f'width="100%" role="img" aria-label="{label}">'
-    )
-    about = f"<title>{label}</title><desc>{escape(clean(' '.join([*said, *map(_described, drawn)])))}</desc>"
-    style = f"<style>{CSS.read_text(encoding='utf-8')}</style>"
-    return "\n".join([opening, about, style, *parts, "</svg>"])
+    return framed(parts, y, f"{title}{' (locked)' if locked else ''}", " ".join([*said, *map(_described, drawn)]), CSS)
 
 
 def _described(row: Row) -> str:
