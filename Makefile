@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8888
-# More words for JupyterLab, e.g. make lab LABFLAGS=--no-browser
+# More words for JupyterLab and Voila, e.g. make lab LABFLAGS=--no-browser
 LABFLAGS ?=
+VOILAFLAGS ?=
 # More words for pip, pytest and the benchmarks
 PIPFLAGS ?=
 PYTESTFLAGS ?=
@@ -25,22 +26,27 @@ unexport MPLBACKEND
 # An installation that fails half-way must not leave a stamp
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help lab test browser bench format clean
+.PHONY: help lab voila test browser bench format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 # .lab/ holds settings for the room: no questions about news, no look for updates.
 lab: $(VENV)/installed  ## open the notebooks in JupyterLab (first time: sets up .venv; PYTHON=, PORT=, LABFLAGS=)
-	$(PY) -c "import cnnlab as cl; cl.data.load('glyphs', resolution=64)"
+	$(PY) -c "import cnnlab as cl; cl.data.load('glyphs', resolution=64); cl.Explorer('efficientnet')"
 	$(PY) -m jupyterlab $(AS_ROOT) --port=$(PORT) --ServerApp.root_dir=notebooks \
 		--LabApp.app_settings_dir=$(CURDIR)/.lab --LabApp.default_url=/lab/tree/01_start_here.ipynb $(LABFLAGS)
+
+voila: $(VENV)/installed-test  ## the first notebook as a page without code (PORT=, VOILAFLAGS=)
+	$(PY) -m voila --port=$(PORT) --token notebooks/01_start_here.ipynb $(VOILAFLAGS)
 
 # One pytest run over tests, doctests and notebooks, so that one closing line sums up all of it. A notebook's cells share
 # a kernel and must stay in one process: that is what loadscope does.
 test: $(VENV)/installed-test  ## format, lint, types, tests, doctests and notebooks (PYTESTFLAGS=, WORKERS=)
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	@test -x $(VENV)/bin/oxlint || { echo "$(VENV) has no oxlint, which checks the JavaScript: pip install oxlint" >&2; exit 1; }
+	$(VENV)/bin/oxlint --deny-warnings cnnlab/show
 	$(PY) -m mypy
 	OMP_NUM_THREADS=1 $(PY) -m pytest $(NBVAL) -n $(WORKERS) --dist loadscope --ignore=tests/browser \
 		tests cnnlab notebooks $(PYTESTFLAGS)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnnlab as cl
-from cnnlab.arch.scaling import round_width
+from cnnlab.arch.edits import edited
+from cnnlab.arch.rounding import round_width
 
 BASES = [
     "efficientnet_b0",
@@ -167,3 +168,15 @@ def test_the_largest_allowed_setting_does_not_overflow():
         exact = cl.scaled(arch, depth=50, width=50, resolution=4096).cost()  # Python's own whole numbers
         array = cl.scaled(arch, depth=np.array([50.0]), width=np.array([50.0]), resolution=np.array([4096])).cost()
         assert [int(np.ravel(getattr(array, c))[0]) for c in COST] == [getattr(exact, c) for c in COST]
+
+
+@given(st.sampled_from(BASES[:5]), st.lists(st.integers(3, 90), min_size=2, max_size=2))
+def test_a_network_scaled_by_one_is_itself(name, odd):
+    """Also where its widths are no multiples of its divisor, and in the middle of many others."""
+    base = edited(cl.architecture(name), {i: {"width": width} for i, width in enumerate(odd, 1)})
+    assert cl.scaled(base) == base
+    assert [stage.width for stage in cl.compound(base, phi=0).stages] == [stage.width for stage in base.stages]
+    many = np.linspace(0.9, 1.1, 201)
+    frame = cl.Space(base, width=many).frame()
+    for at in (0, 99, 100, 101, 200):  # 100 is width 1
+        assert frame["macs"][at] == cl.scaled(base, width=float(many[at])).cost().macs

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -309,6 +311,49 @@ def test_an_interrupt_returns_the_epochs_so_far(ramps: Data, step: int, epochs: 
     assert history.stopped == "interrupted" and history.epochs == whole.epochs[:epochs]
     assert 0 <= history.test_accuracy <= 100
     assert "interrupted" in repr(history) and len(history.frame()) == epochs
+
+
+# ---- watched
+
+
+def test_a_watcher_sees_every_epoch_and_changes_nothing_whatever_it_draws(ramps: Data) -> None:
+    one, two = small(dropout=0.3), small(dropout=0.3)
+    seen: list[Epoch] = []
+
+    def watch(epoch: Epoch) -> None:
+        seen.append(epoch)
+        torch.manual_seed(int(1000 * torch.rand(7).sum()))
+
+    history = fit(one, ramps, QUICK, progress=False, watch=watch)
+    assert tuple(seen) == history.epochs and len(seen) == 3
+    assert fit(two, ramps, QUICK, progress=False) == history and equal(one, two)
+    seen.clear()
+    assert fit(small(), ramps, Recipe(epochs=4, batch=50, lr=1e30), progress=False, watch=watch).epochs == tuple(seen)
+
+
+@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
+def test_an_exception_of_the_watcher_ends_the_run_and_its_epoch_is_kept(
+    ramps: Data, tmp_path: Path, error: type[BaseException]
+) -> None:
+    """An interrupt ends it as Ctrl-C does; afterwards the watcher sees the epochs that are new, and no others."""
+    seen: list[int] = []
+
+    def watch(epoch: Epoch) -> None:
+        seen.append(epoch.epoch)
+        if len(seen) == 2:
+            raise error("enough")
+
+    whole = fit(small(), ramps, QUICK, progress=False)
+    run = functools.partial(fit, data=ramps, recipe=QUICK, progress=False, checkpoint=tmp_path / "run", watch=watch)
+    if error is KeyboardInterrupt:
+        history = run(small())
+        assert history.stopped == "interrupted" and history.epochs == whole.epochs[:2]
+    else:
+        with pytest.raises(error, match="enough"):
+            run(small())
+    assert seen == [1, 2]
+    assert run(small(seed=1)) == whole and seen == [1, 2, 3]
+    assert run(small(seed=2)) == whole and seen == [1, 2, 3]
 
 
 # ---- errors, silence, shape of the answers

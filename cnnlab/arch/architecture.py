@@ -156,13 +156,16 @@ class Architecture:
         """Blocks of all stages together."""
         return sum(stage.depth for stage in self.stages)
 
-    def graph(self, *, folded: bool = False) -> Graph:
+    def graph(self, *, folded: bool = False, training: bool = False) -> Graph:
         """The layers of the network.
 
         folded: write each stage as its first block and, with a count of depth - 1, its second, however deep it is.
         Only a folded graph can hold arrays of settings; only an unfolded one becomes a module.
+        training: in a folded graph, write out stochastic depth as well, which costs nothing, but whose draws training
+        keeps (an unfolded one has it anyway).
         """
-        return (self._folded() if folded else self._unfolded()).graph(self.name)
+        drop = self.drop_path if training else 0.0
+        return (self._folded(drop) if folded else self._unfolded()).graph(self.name)
 
     def cost(self, convention: str = "macs") -> Cost:
         """Multiply-adds, parameters and activations for one image. Never unrolls a stage; arrays in, arrays out.
@@ -174,10 +177,9 @@ class Architecture:
     def memory(self, batch: int = 1, *, dtype: str | int = "float32", optimizer: str = "sgd") -> Memory:
         """Bytes for weights, live images, what training saves, gradients and optimizer; arrays in, arrays out. See
         `cnnlab.arch.memory`."""
-        # Stochastic depth costs no multiply-adds, but training keeps its draws.
-        return self._folded(self.drop_path).graph(self.name).memory(batch, dtype=dtype, optimizer=optimizer)
+        return self.graph(folded=True, training=True).memory(batch, dtype=dtype, optimizer=optimizer)
 
-    def _folded(self, drop: float = 0.0) -> Image:
+    def _folded(self, drop: float) -> Image:
         """drop: the rate of stochastic depth that every block but the first is written with."""
         x = self._start()
         for i, stage in enumerate(self.stages, 1):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cnnlab.arch.whole import Real, Whole, at_least, ceil, floor
+import numpy as np
+
+from cnnlab.arch.whole import Real, Whole, at_least, ceil, floor, is_array
 
 
 def round_depth(repeats: Whole, times: Real) -> Whole:
@@ -19,3 +21,14 @@ def round_width(channels: Whole, times: Real, divisor: int = 8) -> Whole:
     exact = times * channels
     near = at_least(floor(exact + divisor / 2) // divisor * divisor, divisor)
     return near + divisor * (near < 0.9 * exact)
+
+
+def scaled_width(channels: Whole, times: Real, divisor: int) -> Whole:
+    """`round_width`, but once a width is that width, also where it is no multiple of `divisor`.
+
+    >>> scaled_width(43, 1.0, 8), scaled_width(43, 1.1, 8)
+    (43, 48)
+    """
+    if is_array(times) or is_array(channels):
+        return np.where(np.equal(times, 1), channels, round_width(channels, times, divisor))
+    return channels if times == 1 else round_width(channels, times, divisor)

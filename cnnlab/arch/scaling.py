@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnlab.arch.architecture import MOST_PIXELS, Architecture, Stage
 from cnnlab.arch.network import Network
-from cnnlab.arch.rounding import round_depth, round_width
+from cnnlab.arch.rounding import round_depth, scaled_width
 from cnnlab.arch.whole import Real, Whole, at_least, check_real, check_whole, floor, is_array, text
 
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
@@ -30,8 +30,9 @@ def scaled(arch: Scalable, *, depth: Any = 1.0, width: Any = 1.0, resolution: An
     """The architecture with `depth` times the blocks of each stage, `width` times the channels, at `resolution` px.
 
     Blocks are rounded up, channels to the nearest multiple of the architecture's divisor but not below 90 %: the rule
-    of Tan and Le 2019 (round_repeats and round_filters of their code). Stem and head widths are scaled too, where the
-    rows do not say otherwise (`Stage.fixed`). Each knob may be an array; arrays broadcast.
+    of Tan and Le 2019 (round_repeats and round_filters of their code); at width 1 channels stay as they are. Stem and
+    head widths are scaled too, where the rows do not say otherwise (`Stage.fixed`). Each knob may be an array; arrays
+    broadcast.
     A `Network`, a function without rows, can change its resolution only.
 
     Raises TypeError or ValueError, as a sentence, for a multiplier that is not a number in (0, 50], for a width that
@@ -67,7 +68,7 @@ def _multiplied(arch: Architecture, d: Real, w: Real, size: Whole) -> Architectu
             f"which rounds to none; width must be from {0.5 / thinnest:g} to {MOST_TIMES}"
         )
 
-    found = _rows(arch, lambda n: round_depth(n, d), lambda n: round_width(n, w, arch.divisor))
+    found = _rows(arch, lambda n: round_depth(n, d), lambda n: scaled_width(n, w, arch.divisor))
     return replace(found, name=_scaled_name(arch, d, w, size), resolution=size)
 
 

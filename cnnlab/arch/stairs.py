@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -76,7 +77,7 @@ def settings(arch: Architecture, knob: str) -> Settings:
     least, most = limits(arch, knob)
     if knob == "resolution":
         return np.arange(least, most + 1)
-    inner = edges(lambda value: _shape(turned(arch, knob, value), value.size), least, most)
+    inner = _edges(arch, knob, least, most)
     starts = np.concatenate([[least], inner])
     return _roundest(starts, np.concatenate([inner, [np.nextafter(most, np.inf)]]))
 
@@ -91,8 +92,20 @@ def stairs(arch: Architecture, knob: str, values: Any) -> tuple[NDArray[np.intp]
         firsts, place = np.unique(values, return_inverse=True)
         return place, firsts
     least, most = float(values.min()), float(values.max())
-    inner = edges(lambda value: _shape(turned(arch, knob, value), value.size), least, most)
+    inner = _edges(arch, knob, least, most)
     return np.searchsorted(inner, values, side="right"), np.concatenate([[least], inner])
+
+
+def _edges(arch: Architecture, knob: str, least: float, most: float) -> Settings:
+    """Where the knob changes the network."""
+
+    def rule(value: Settings) -> NDArray[np.int64]:
+        return _shape(turned(arch, knob, value), value.size)
+
+    # At 1 a network is itself, also where its widths are no multiples of the divisor: a stair between two others.
+    middle = {"width": 1.0, "phi": 0.0}.get(knob, least)
+    ends = [least, *([middle] if least < middle < most else []), most]
+    return np.unique(np.concatenate([edges(rule, low, high) for low, high in pairwise(ends)]))
 
 
 def edges(rule: Callable[[Settings], NDArray[np.int64]], least: float, most: float) -> Settings:

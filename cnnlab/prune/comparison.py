@@ -23,7 +23,8 @@ from cnnlab.prune.criteria import CRITERIA, Criterion, leave_one_out, random
 from cnnlab.prune.examples import examples
 from cnnlab.prune.planning import plan
 from cnnlab.prune.recovery import Recovery, recover
-from cnnlab.run.data import Data, cache_folder
+from cnnlab.run.data import Data
+from cnnlab.run.disk import cache_folder
 from cnnlab.run.recipe import History, Recipe
 from cnnlab.run.train import VERSION as TRAINING
 from cnnlab.run.train import fit

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.arch.whole import check_int, named
+from cnnlab.run.disk import cache_folder
 from cnnlab.run.sources import names
 from cnnlab.run.sources.names import fingerprint as fingerprint
 from cnnlab.run.sources.pictures import SMALLEST, Source
@@ -153,10 +154,3 @@ def split(labels: NDArray[np.int64], *, parts: int = 2, seed: int = 0) -> tuple[
     order = np.argsort(place, kind="stable").astype(np.int64)
     count = min(round(HELD_OUT * len(labels)), MOST_HELD_OUT)
     return tuple(np.split(order, [len(order) - k * count for k in range(parts, 0, -1)]))
-
-
-def cache_folder() -> Path:
-    """Where what was rendered, downloaded or trained once is kept: CNNLAB_CACHE, else the user's cache folder."""
-    import platformdirs
-
-    return Path(os.environ.get("CNNLAB_CACHE") or platformdirs.user_cache_dir("cnnlab"))

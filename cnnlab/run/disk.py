@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the folder for those that can be made again."""
 
 from __future__ import annotations
 
@@ -22,3 +22,10 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> Path:
             part.unlink()
         raise
     return path
+
+
+def cache_folder() -> Path:
+    """Where what was rendered, downloaded or trained once is kept: CNNLAB_CACHE, else the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("CNNLAB_CACHE") or platformdirs.user_cache_dir("cnnlab"))

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ def fit(
     *,
     progress: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
+    watch: Callable[[Epoch], None] | None = None,
 ) -> History:
     """Train a model in place, on the device where its weights are, and measure it.
 
@@ -46,6 +47,10 @@ def fit(
     some seconds ago if the process is killed. The same call with the same file goes on from there, whatever weights the
     model has, and gives what an uninterrupted run gives, to the last bit on the same machine; a run that is over gives
     its history and its weights at once. One call at a time may use a file.
+
+    watch: called with the `Epoch` after each epoch that is trained here, in order; not with those that a checkpoint
+    brings back. It changes nothing in what comes out, whatever random numbers it draws. An exception from it ends the
+    run as any exception does, with the epoch in the checkpoint; a KeyboardInterrupt ends it as Ctrl-C does.
 
     Raises ValueError if the model does not give one logit per class, or if the file is no checkpoint, is damaged, or
     belongs to another recipe, data set or model (file and model are then left as they were); OSError, before training
@@ -75,7 +80,10 @@ def fit(
             model.eval()
             test_accuracy, stopped = kept.state["ended"]
         else:
-            test_accuracy, stopped = _train(training, data, recipe, prepare=prepare, kept=kept, progress=progress)
+            looked_at = _undisturbed(watch, device)
+            test_accuracy, stopped = _train(
+                training, data, recipe, prepare=prepare, kept=kept, watch=looked_at, progress=progress
+            )
     test_accuracy = test_accuracy if math.isfinite(test_accuracy) else math.nan  # the one that == takes for equal
     return History(recipe, tuple(training.epochs), test_accuracy, stopped)
 
@@ -87,6 +95,7 @@ def _train(
     *,
     prepare: Callable[[Tensor], Tensor],
     kept: Checkpoint,
+    watch: Callable[[Epoch], None],
     progress: bool,
 ) -> tuple[float, str | None]:
     """Train to the end, or until it stops: the accuracy on the test images, and the reason (None: it was the end)."""
@@ -97,6 +106,7 @@ def _train(
         for epoch in _epochs(training, data, recipe, prepare=prepare, progress=progress):
             epochs.append(epoch)
             kept.keep(training.state())
+            watch(epoch)
         if len(epochs) < recipe.epochs:
             stopped = f"the loss is not a number from epoch {len(epochs) + 1} on; try a smaller lr than {recipe.lr}"
     except KeyboardInterrupt:
@@ -114,10 +124,25 @@ def _train(
 @contextmanager
 def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch for dropout and its like, choose reproducible GPU kernels, and put everything back afterwards."""
-    gpus = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=gpus), torch.backends.cudnn.flags(benchmark=False, deterministic=True):
+    with _forked(device), torch.backends.cudnn.flags(benchmark=False, deterministic=True):
         torch.manual_seed(seed)
         yield
+
+
+def _forked(device: torch.device) -> AbstractContextManager[None]:
+    """What is drawn in here from torch's random numbers, on the CPU and on the device, is as if it never had been."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
+def _undisturbed(watch: Callable[[Epoch], None] | None, device: torch.device) -> Callable[[Epoch], None]:
+    """A call that leaves the run's random numbers as they are."""
+
+    def call(epoch: Epoch) -> None:
+        if watch is not None:
+            with _forked(device):
+                watch(epoch)
+
+    return call
 
 
 def _steps(data: Data, recipe: Recipe) -> int:

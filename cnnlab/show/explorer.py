@@ -3,61 +3,99 @@
 from __future__ import annotations
 
 import base64
+import os
 import threading
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets
 
 from cnnlab.arch.architecture import Architecture
+from cnnlab.arch.bases import FAMILIES
 from cnnlab.arch.cost import Cost
-from cnnlab.arch.scaling import scaled
+from cnnlab.arch.scaling import multipliers, scaled
 from cnnlab.arch.zoo import names
 from cnnlab.show import state as states
-from cnnlab.show.lattice import FAMILIES, PHIS, STEPS, Lattice, family, lattice_of, packed
-from cnnlab.show.points import YOURS, evidence, given_points, published_points
-from cnnlab.show.tables import KINDS
+from cnnlab.show.bands import band
+from cnnlab.show.chores import Chores
+from cnnlab.show.contents import Contents
+from cnnlab.show.lattice import ALL_KINDS, KINDS, MEMORY, STEPS, Lattice, lattice_of, nearest, packed
+from cnnlab.show.page import page
+from cnnlab.show.parts import hidden
+from cnnlab.show.points import YOURS, given_points
+from cnnlab.show.scripts import bundle
+from cnnlab.show.settings import (
+    AXES,
+    USUAL,
+    SettingError,
+    checked_budgets,
+    checked_coefficients,
+    classes_of,
+    lettered,
+    numbered,
+    on_slider,
+    source_of,
+)
+from cnnlab.show.sources import SOURCES
 
-HERE = Path(__file__).parent
-SYNCED = ("family", *STEPS)
-
-
-class SettingError(ValueError, traitlets.TraitError):
-    """A setting that is not on the sliders. traitlets takes back what it has set when it meets a TraitError."""
+HERE = Path(__file__).parent / "js"
+STYLES = ("explorer.css", "parts.css")
+PHIS = tuple(k / 2 for k in range(15))
+GUARDED = ("family", "edits", "coefficients", *STEPS)
+"""Traits that belong together: they are read and written one at a time."""
 
 
 class Explorer(anywidget.AnyWidget):
     """Sliders for depth, width, resolution and the compound coefficient; cost and accuracy follow as you move them.
 
-    base: "efficientnet" (from B0), "resnet" (from ResNet-50), "resnet_basic" (from ResNet-18), a name of `cl.names()`
-    or any Architecture of your own. depth, width, resolution: where the sliders start (resolution: the base's own).
-    points: a DataFrame with accuracy, macs and params (see `cnnlab.show.points`); default: the published ImageNet
-    accuracies of convolutional networks trained on ImageNet alone. axis: what the accuracy is. budget: multiply-adds
-    at most; what is over it is shaded.
+    base: one of the families (`cnnlab.arch.bases.FAMILIES`: "efficientnet", "resnet", "mobilenet_v2", ...), a name of
+    `cl.names()` or any Architecture of your own. depth, width, resolution: where the sliders start (resolution: the
+    base's own). edits: rows of the table that are changed, {3: {"kernel": 5}}; see `cnnlab.arch.edits`.
+    points: a DataFrame with accuracy, macs and params (see `cnnlab.show.points`), axis: what its accuracy is; or None
+    for what is known of `data`, one of `cnnlab.show.sources.SOURCES`: "imagenet" (published; the default of all but the
+    small measured families), "glyphs", "fashion_mnist", "cifar10" (measured).
+    against: the cost on the x axis, "macs", "params", "activations", "fvcore" and other tools' counts, "inference" or
+    "training" (bytes of memory), "latency". budget: multiply-adds at most, or {kind: at most}; what is over is shaded.
+    hide: parts of the page to leave out, or the name of a preset (`cnnlab.show.parts`). projector: large type.
+    store: where "Train this" keeps its rows (an SQLite file as of `cl.sweep`), and whose rows are shown as points;
+    default: one in cnnlab's cache folder, whose rows are not shown.
 
     `.architecture` is the network at the sliders, `.cost` its exact cost, `.state` the view as a string. All numbers
-    are exact; an accuracy is shown only where one was measured. Raises ValueError, as a sentence, for a setting that
-    is not on the sliders.
+    are exact; an accuracy is shown only where one was measured, or as predicted, with its interval. Raises ValueError,
+    as a sentence, for a setting that is not on the sliders.
 
     >>> import cnnlab as cl
     >>> cl.Explorer("efficientnet", depth=1.4, width=1.2, resolution=300, points=[])
     Explorer(efficientnet, depth 1.4, width 1.2, 300 px): 1,827,141,392 MACs, 12,233,232 params
     """
 
-    _esm = HERE / "explorer.js"
-    _css = HERE / "explorer.css"
+    _esm = bundle(HERE)
+    _css = "\n".join((HERE / name).read_text(encoding="utf-8") for name in STYLES)
 
     family = traitlets.Unicode().tag(sync=True)
     depth = traitlets.Float().tag(sync=True)
     width = traitlets.Float().tag(sync=True)
     resolution = traitlets.Int().tag(sync=True)
-    against = traitlets.Enum(KINDS, "macs").tag(sync=True)
-    budget = traitlets.Float(None, allow_none=True).tag(sync=True)
-    _lattices: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    _numbers = traitlets.Bytes().tag(sync=True)
+    edits: traitlets.Dict[Any, Any] = traitlets.Dict().tag(sync=True)
+    coefficients: traitlets.List[float] = traitlets.List(list(USUAL.values())).tag(sync=True)
+    against = traitlets.Enum(AXES, "macs").tag(sync=True)
+    logarithmic = traitlets.Bool(True).tag(sync=True)
+    data = traitlets.Enum(tuple(SOURCES)).tag(sync=True)
+    budgets: traitlets.Dict[str, float] = traitlets.Dict().tag(sync=True)
+    pins: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    hidden: traitlets.List[str] = traitlets.List().tag(sync=True)
+    projector = traitlets.Bool(False).tag(sync=True)
+    _families: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    _sources: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    _trainable: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    _lattice: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     _evidence: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    _costs: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    _bands: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    _training: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    _latencies: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -66,54 +104,85 @@ class Explorer(anywidget.AnyWidget):
         depth: float = 1.0,
         width: float = 1.0,
         resolution: int | None = None,
+        edits: Mapping[int, Mapping[str, Any]] | None = None,
+        coefficients: Mapping[str, float] | None = None,
         points: Any = None,
-        axis: str = "ImageNet top-1, %",
-        budget: float | None = None,
+        axis: str | None = None,
+        data: str | None = None,
+        against: str = "macs",
+        budget: float | Mapping[str, float] | None = None,
+        hide: str | Iterable[str] = (),
+        projector: bool = False,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
-        # Slider messages may arrive on several threads at once (JupyterLab's subshells), so one lock guards the knobs.
+        # Messages may arrive on several threads at once (JupyterLab's subshells), so one lock guards the traits.
         self._lock = threading.RLock()
-        chosen = lattice_of(base)
-        self._families = {key: family(key) for key in FAMILIES} | {chosen.key: chosen}
-        self._axis = axis
-        self._points = published_points() if points is None else given_points(points)
-        # The cost axis reaches the families' bases, or, for points of one's own, only the network they are about.
-        reach = self._families.values() if points is None else [chosen]
-        self._anchors = [vars(each.base.cost()) for each in reach]
-        pixels = chosen.base.resolution if resolution is None else resolution
-        settings = {k: _on_slider(chosen, k, v) for k, v in zip(STEPS, (depth, width, pixels), strict=True)}
-        headers, numbers = packed(list(self._families.values()))
+        own = lattice_of(base)
+        given = None if points is None else given_points(points)
+        first = source_of(data, points, own.key)
+        self._contents = Contents(base, own.key, given, first, axis)
+        self._kinds: tuple[str, ...] = KINDS
+        self._moving = True  # while several traits change that only together are a network
+        self._added: dict[str, list[dict[str, Any]]] = {}
+        self._chores = Chores(self, store)
+        network = self._contents.lattice(own.key, numbered(edits or {}), first)
+        pixels = network.base.resolution if resolution is None else resolution
+        settings = {k: on_slider(network, k, v) for k, v in zip(STEPS, (depth, width, pixels), strict=True)}
         super().__init__(
-            family=chosen.key,
+            family=own.key,
+            edits=lettered(numbered(edits or {})),
             **settings,
-            budget=None if budget is None else _checked_budget(budget),
-            _lattices=headers,
-            _numbers=numbers,
-            _evidence=self._gathered(),
+            coefficients=checked_coefficients(coefficients or {}),
+            data=first,
+            against=against,
+            budgets=checked_budgets(budget),
+            hidden=list(hidden(hide)),
+            projector=projector,
+            _families=[list(each) for each in self._contents.families().items()],
+            _sources=[list(each) for each in self._contents.sources().items()],
+            _trainable=self._chores.trainable(),
+            _lattice=packed(network),
+            _evidence=self._contents.sent(first, {}),
         )
+        self._moving = False
+        self._show_kind()
+        self._chores.stored(first)
+        self._predict()
+        self.on_msg(self._chores.heard)
 
     @classmethod
     def from_state(cls, state: str, base: str | Architecture | None = None, **options: Any) -> Explorer:
-        """The explorer of a `.state` string, such as "resnet,d=2,w=1.25,r=160". What is left out is the base's own.
+        """The explorer of a `.state` string, such as "resnet,d=2,w=1.25,r=160,3.block=basic". What is left out is the
+        base's own.
 
         base: the Architecture that the state was of, if it was one of your own. options: as for `Explorer`.
         Raises ValueError for a string that is no state, naming the field, its value and what is allowed.
         """
-        key, settings = states.read(state)
-        if base is None and key not in (*FAMILIES, *names()):
+        view = states.read(state)
+        if base is None and view.family not in (*FAMILIES, *names()):
             known = states.choices([*FAMILIES, "a name of cl.names()"])
-            raise ValueError(f"state {state!r}: family={key!r} is unknown; it must be {known}")
-        return cls(key if base is None else base, **settings, **options)
+            raise ValueError(f"state {state!r}: family={view.family!r} is unknown; it must be {known}")
+        more = {"edits": view.edits, "coefficients": view.coefficients}
+        return cls(view.family if base is None else base, **view.sliders, **{**more, **options})
 
     @property
     def state(self) -> str:
         """The view as a string that `from_state` restores."""
-        chosen, depth, width, resolution = self._settings()
-        return states.write(chosen.key, depth, width, resolution)
+        with self._lock:
+            text = states.write(self.family, self.depth, self.width, self.resolution)
+            words = states.coefficient_words(dict(zip(USUAL, self.coefficients, strict=True)), USUAL)
+            return ",".join([text, *words, *states.edit_words(numbered(self.edits))])
+
+    @property
+    def network(self) -> str:
+        """The state of the network alone, whatever the compound coefficients."""
+        with self._lock:
+            return states.write(self.family, self.depth, self.width, self.resolution, numbered(self.edits))
 
     @property
     def architecture(self) -> Architecture:
         """The network at the sliders."""
-        chosen, depth, width, resolution = self._settings()
+        chosen, depth, width, resolution = self.settings()
         return scaled(chosen.base, depth=depth, width=width, resolution=resolution)
 
     @property
@@ -124,13 +193,22 @@ class Explorer(anywidget.AnyWidget):
     @property
     def phi(self) -> float | None:
         """The compound coefficient whose place on the sliders this is, or None off its path."""
-        chosen, *settings = self._settings()
+        chosen, *settings = self.settings()
         at = [chosen.index(k, v) for k, v in zip(STEPS, settings, strict=True)]
-        path = chosen.header["phi"]
-        return PHIS[path.index(at)] if at in path else None
+        start = [chosen.header[k][i] for k, i in zip(STEPS, chosen.header["base"], strict=True)]
+        for phi in PHIS:
+            grown = [value * times for value, times in zip(start, multipliers(phi, *self.coefficients), strict=True)]
+            if at == [nearest(chosen.header[k], round(value, 6)) for k, value in zip(STEPS, grown, strict=True)]:
+                return phi
+        return None
+
+    def settings(self) -> tuple[Lattice, float, float, int]:
+        """The lattice of the network and the sliders' values, of one moment."""
+        with self._lock:
+            return self._now(), self.depth, self.width, self.resolution
 
     def add(self, name: Any, accuracy: float | None = None, architecture: Architecture | None = None) -> None:
-        """Put a point of your own on the plot: its name, its accuracy (in percent) and its architecture.
+        """Put a point of your own on the plot of the present data: its name, its accuracy (percent) and architecture.
 
         Or several: add(frame), with the columns name, accuracy, macs and params (activations if known).
         """
@@ -140,21 +218,81 @@ class Explorer(anywidget.AnyWidget):
             rows = [{"name": name, "accuracy": accuracy, **vars(architecture.cost())}]
         else:
             raise TypeError(f"add({name!r}): architecture={architecture!r}; it must be an Architecture")
+        self.put(self.data, given_points(rows, kind=YOURS))
+
+    def put(self, source: str, points: list[dict[str, Any]]) -> None:
+        """Add points to a source, in place of those of the same names that were added before."""
         with self._lock:
-            self._points = [*self._points, *given_points(rows, kind=YOURS)]
-            self._evidence = self._gathered()
+            new = {point["name"] for point in points}
+            kept = [point for point in self._added.get(source, []) if point["name"] not in new]
+            self._added[source] = [*kept, *points]
+            if source == self.data:
+                self._show_source()
+
+    def train(self, data: str = "glyphs", *, epochs: int = 4, limit: int | None = 6000) -> None:
+        """Train the present network in the background, as the button does; `.training` tells how far it is.
+
+        data, limit: as `cl.data.load` takes them. When it is done, its row is in the store and its point on the plot.
+        """
+        self._chores.train(data, epochs, limit)
+
+    def stop(self) -> None:
+        """End the training, or timing, that runs in the background; nothing, if none does."""
+        self._chores.stop()
+
+    def measure_latency(self) -> None:
+        """Measure how long one image takes through the present network on this machine, in the background."""
+        self._chores.latency()
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """The last report of the training in the background: state, message, epochs, row; {} if there was none."""
+        return dict(self._training)
+
+    def tell(self, trait: str, value: Any) -> None:
+        """Let the page know of what happens in the background."""
+        with self._lock:
+            setattr(self, trait, value)
+
+    def timed(self, network: str, told: dict[str, Any]) -> None:
+        """Note how far the timing of a network is, or what came out."""
+        with self._lock:
+            self._latencies = {**self._latencies, network: told}
 
     def png(self) -> bytes:
         """The view as a PNG, for places without JavaScript."""
         from cnnlab.show.plots import explorer_png
 
-        chosen, *settings = self._settings()
-        return explorer_png(chosen, settings, self._evidence, self.against, self.budget)
+        with self._lock:
+            chosen, *settings = self.settings()
+            start = [chosen.header[k][i] for k, i in zip(STEPS, chosen.header["base"], strict=True)]
+            anchor = {kind: chosen.total(kind, *start) for kind in chosen.header["kinds"]}
+            found = self._contents.evidence(self.data, self._added, [anchor], self.against)
+            against, budget, place = self.against, self.budgets.get(self.against), self.network
+        return explorer_png(chosen, settings, found, against, budget, place=place)
+
+    def save_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the view as one page that needs neither server nor network; all its sliders live, families included.
+
+        What needs Python is switched off there: edits of rows, training, timing.
+        """
+        with self._lock:
+            shown = self._contents.lattice(self.family, numbered(self.edits), self.data, ALL_KINDS)
+            answers, bands = self._contents.answers(shown, self.data, self._added)
+            costs = self._contents.costs(self.data, self._added, ALL_KINDS)
+            state = {**self.get_state(), "_lattice": packed(shown), "_costs": costs, "_bands": bands, "_training": {}}
+        text = page(title=repr(self), esm=self._esm, css=self._css, state=state, answers=answers)
+        Path(path).write_text(text, encoding="utf-8")
+
+    def close(self) -> None:
+        """Stop what runs in the background, and take the widget off every page."""
+        self._chores.close()
+        super().close()
 
     def __repr__(self) -> str:
-        chosen, depth, width, resolution = self._settings()
+        chosen, depth, width, resolution = self.settings()
         cost = scaled(chosen.base, depth=depth, width=width, resolution=resolution).cost()
-        where = f"{chosen.key}, depth {depth:g}, width {width:g}, {resolution} px"
+        where = f"{chosen.header['id']}, depth {depth:g}, width {width:g}, {resolution} px"
         return f"Explorer({where}): {cost.macs:,} MACs, {cost.params:,} params"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -170,56 +308,125 @@ class Explorer(anywidget.AnyWidget):
             super().set_state(sync_data)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in SYNCED:
+        if name in GUARDED:
             with self._lock:
                 super().__setattr__(name, value)
         else:
             super().__setattr__(name, value)
 
-    def _settings(self) -> tuple[Lattice, float, float, int]:
-        """The lattice and the sliders' values, of one moment."""
+    def go(self, network: str) -> None:
+        """To another network: a family or a name of `cl.names()`, and edits: "resnet,3.kernel=5". The sliders stay
+        where they are as far as it has them. Raises ValueError, as a sentence, for what there is not."""
+        view = states.read(network)
+        self._check_family(view.family)
         with self._lock:
-            return self._families[self.family], self.depth, self.width, self.resolution
+            self._contents.lattice(view.family, view.edits, self.data)  # before anything changes
+            self._moving = True
+            self.family, self.edits = view.family, lettered(view.edits)
+            self._moving = False
+            self._arrive()
 
-    def _gathered(self) -> dict[str, Any]:
-        return evidence(self._points, self._axis, self._anchors)
+    def answer(self, asked: str) -> None:
+        """The same for a page, which is told with which words it asked."""
+        with self._lock:
+            self.go(asked)
+            self._lattice = {**self._lattice, "asked": asked}
 
-    @traitlets.validate("family")
-    def _valid_family(self, proposal: Any) -> str:
-        if proposal["value"] not in self._families:
-            raise SettingError(f"family={proposal['value']!r}: it must be one of {', '.join(self._families)}")
-        return proposal["value"]
+    def _now(self) -> Lattice:
+        return self._contents.lattice(self.family, numbered(self.edits), self.data, self._kinds)
 
-    @traitlets.validate(*STEPS)
-    def _valid_step(self, proposal: Any) -> float:
-        return _on_slider(self._families[self.family], proposal["trait"].name, proposal["value"])
-
-    @traitlets.validate("budget")
-    def _valid_budget(self, proposal: Any) -> float | None:
-        return None if proposal["value"] is None else _checked_budget(proposal["value"])
-
-    @traitlets.observe("family")
-    def _keep_on_sliders(self, change: Any) -> None:
-        """A family set in Python brings its own sliders: what is not on them becomes the new base's own."""
-        chosen = self._families[change["new"]]
+    def _arrive(self) -> None:
+        """Another network brings its own sliders: what is not on them becomes the network's own."""
+        chosen = self._now()
+        self._lattice = packed(chosen)
         for knob, own in zip(STEPS, chosen.header["base"], strict=True):
             try:
                 chosen.index(knob, getattr(self, knob))
             except ValueError:
                 setattr(self, knob, chosen.header[knob][own])
+        self._predict()
 
+    def _show_source(self) -> None:
+        self._evidence = self._contents.sent(self.data, self._added)
+        self._costs = {}
+        self._show_kind()
 
-def _on_slider(chosen: Lattice, knob: str, value: Any) -> Any:
-    """The slider's own number for this value."""
-    if isinstance(value, (bool, str)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{knob}={value!r}: it must be a number, not a {type(value).__name__}")
-    try:
-        return chosen.header[knob][chosen.index(knob, float(value))]
-    except ValueError as error:
-        raise SettingError(str(error)) from None
+    def _show_kind(self) -> None:
+        """Fill in what the x axis needs: costs of the lattice, and of the points."""
+        kind = self.against
+        if kind in ALL_KINDS and kind not in self._kinds:
+            more = MEMORY if kind in MEMORY else (kind,)
+            self._kinds = tuple(each for each in ALL_KINDS if each in {*self._kinds, *more})
+            self._lattice = packed(self._now())
+        if kind not in (*KINDS, "latency") and kind not in self._costs:
+            self._costs = {**self._costs, **self._contents.costs(self.data, self._added, [kind])}
 
+    def _predict(self) -> None:
+        """Fill in what is predicted for the family on the data, on a thread: fitting takes seconds the first time."""
+        source, key, header = self.data, self.family, self._lattice
+        place = f"{source}|{key}"
+        if self.edits or place in self._bands or classes_of(key, source) is None:
+            return
 
-def _checked_budget(value: Any) -> float:
-    if isinstance(value, (bool, str)) or not isinstance(value, (int, float, np.number)) or not 0 < value < 2**53:
-        raise SettingError(f"budget={value!r}: it must be a number of multiply-adds above 0")
-    return float(value)
+        def fill() -> None:
+            found = band(source, key, header)
+            with self._lock:
+                self._bands = {**self._bands, place: found or {}}
+
+        threading.Thread(target=fill, name="cnnlab band", daemon=True).start()
+
+    def _check_family(self, key: str) -> None:
+        if key not in (*FAMILIES, *names(), self._contents.key):
+            raise SettingError(f"family={key!r}: it must be {', '.join(self._contents.families())}, or of cl.names()")
+
+    @traitlets.validate("family")
+    def _valid_family(self, proposal: Any) -> str:
+        self._check_family(proposal["value"])
+        return proposal["value"]
+
+    @traitlets.validate(*STEPS)
+    def _valid_step(self, proposal: Any) -> float:
+        return on_slider(self._now(), proposal["trait"].name, proposal["value"])
+
+    @traitlets.validate("budgets")
+    def _valid_budgets(self, proposal: Any) -> dict[str, float]:
+        return checked_budgets(proposal["value"])
+
+    @traitlets.validate("edits")
+    def _valid_edits(self, proposal: Any) -> dict[str, dict[str, Any]]:
+        edits = numbered(proposal["value"])
+        try:
+            self._contents.lattice(self.family, edits, self.data)
+        except (TypeError, ValueError) as error:
+            raise SettingError(str(error)) from None
+        return lettered(edits)
+
+    @traitlets.validate("coefficients")
+    def _valid_coefficients(self, proposal: Any) -> list[float]:
+        return checked_coefficients(dict(zip(USUAL, proposal["value"], strict=True)))
+
+    @traitlets.observe("family", "edits")
+    def _another_network(self, change: Any) -> None:
+        if self._moving:
+            return
+        with self._lock:
+            if change["name"] == "family" and self.edits:
+                self.edits = {}  # of another network's rows; this comes back here
+            else:
+                self._arrive()
+
+    @traitlets.observe("against")
+    def _another_kind(self, change: Any) -> None:
+        if not self._moving:
+            with self._lock:
+                self._show_kind()
+
+    @traitlets.observe("data")
+    def _another_source(self, change: Any) -> None:
+        if self._moving:
+            return
+        with self._lock:
+            self._show_source()
+            self._lattice = packed(self._now())
+        self._chores.stored(self.data)
+        self._predict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,16 @@ SIZE, DPI = (11.6, 6.5), 100
 
 
 def explorer_png(
-    lattice: Lattice, settings: Sequence[float], evidence: Mapping[str, Any], against: str, budget: float | None
+    lattice: Lattice,
+    settings: Sequence[float],
+    evidence: Mapping[str, Any],
+    against: str,
+    budget: float | None,
+    *,
+    place: str | None = None,
 ) -> bytes:
-    """The Explorer's four views as a PNG of about 60 kB. settings: depth, width, resolution."""
-    return png(explorer_figure(lattice, settings, evidence, against, budget))
+    """The Explorer's four views as a PNG of about 60 kB. settings: depth, width, resolution. place: their state."""
+    return png(explorer_figure(lattice, settings, evidence, against, budget, place=place))
 
 
 def png(figure: Figure) -> bytes:
@@ -51,16 +58,24 @@ def png(figure: Figure) -> bytes:
 
 
 def explorer_figure(
-    lattice: Lattice, settings: Sequence[float], evidence: Mapping[str, Any], against: str, budget: float | None
+    lattice: Lattice,
+    settings: Sequence[float],
+    evidence: Mapping[str, Any],
+    against: str,
+    budget: float | None,
+    *,
+    place: str | None = None,
 ) -> Figure:
     """Readouts, accuracy against cost, cost per stage and the network to scale, on one figure."""
     depth, width, resolution = settings
     rows = lattice.rows(depth, width, resolution)
     cost = sum((row.cost for row in rows), Cost())
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
-    _readouts(figure, lattice, settings, rows, cost, evidence)
-    tradeoff(figure.add_axes((0.228, 0.455, 0.385, 0.475)), evidence, cost, against, budget)
-    legend(figure, evidence)
+    _readouts(figure, lattice, settings, rows, cost, matches(evidence, cost, place))
+    here = lattice.total(against, depth, width, resolution) if against in lattice.header["kinds"] else None
+    axes = figure.add_axes((0.228, 0.455, 0.385, 0.475))
+    tradeoff(axes, evidence, cost, against, budget, here=here, place=place)
+    legend(figure, evidence, against)
     _bars(figure.add_axes((0.80, 0.42, 0.185, 0.51)), rows, cost)
     _network(figure.add_axes((0.20, 0.0, 0.79, 0.345)), lattice, int(resolution), rows)
     return figure
@@ -72,19 +87,20 @@ def _readouts(
     settings: Sequence[float],
     rows: list[Row],
     cost: Cost,
-    evidence: Mapping[str, Any],
+    found: Sequence[Mapping[str, Any]],
 ) -> None:
+    """found: the points that are this network."""
     depth, width, resolution = settings
     blocks = sum(row.blocks for row in rows[1:-1])
     lines: list[tuple[str, str] | str] = [
-        "Explorer", (lattice.key, ""), "",
+        "Explorer", (shorten(lattice.header["id"].replace(",", " "), 34, placeholder=" ..."), ""), "",
         ("depth", f"× {depth:g}"), f"{blocks} {lattice.header['block']} blocks".replace("  ", " "),
         ("width", f"× {width:g}"), f"stem {rows[0].channels:,}, last stage {rows[-2].channels:,}",
         ("resolution", f"{resolution:g} px"), f"{rows[-2].size} × {rows[-2].size} px at the end", "",
         "Cost of one image",
         ("multiply-adds", f"{cost.macs:,}"), ("parameters", f"{cost.params:,}"),
         ("activations", f"{cost.activations:,}"), ("weights (float32)", f"{4 * cost.params / 1e6:.1f} MB"), "",
-        "Accuracy", *_accuracy_lines(evidence, cost),
+        "Accuracy", *_accuracy_lines(found),
     ]  # fmt: skip
     y = 0.955
     for line in lines:
@@ -97,10 +113,9 @@ def _readouts(
         y -= 0.019 if line == "" else 0.036
 
 
-def _accuracy_lines(evidence: Mapping[str, Any], cost: Cost) -> list[tuple[str, str] | str]:
-    found = matches(evidence, cost)
+def _accuracy_lines(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, str] | str]:
     if not found:
-        return ["nothing measured at this setting" if evidence["points"] else "no measured points"]
+        return ["nothing measured at this setting"]
     lines: list[tuple[str, str] | str] = []
     for p in found[:2]:
         lines += [(f"{p['kind']}, {p['label']}", f"{p['accuracy']:.5g} %"), p["note"].partition(",")[0]]

@@ -1,28 +1,14 @@
-"""What the browser tests share: one Chromium, and one JupyterLab over a temporary folder."""
+"""What the browser tests share: one Chromium, one JupyterLab over a temporary folder, one notebook with an Explorer."""
+
+import json
+import shutil
 
 import pytest
 
+from tests.browser import explorer_page as pages
 from tests.browser import lab as labs
 
 NOTEBOOK = "explorer.ipynb"
-OWN = "own.ipynb"
-SHOW = "import cnnlab as cl\nexplorer = cl.Explorer('efficientnet')\nexplorer"
-ASK = "print(explorer.state, explorer.cost, explorer.budget)"
-OWN_CELLS = (
-    """
-import cnnlab as cl
-import pandas as pd
-arch = cl.architecture('cifar_resnet20', classes=36)
-frame = pd.DataFrame([
-    dict(name='small', family='resnet', accuracy=91.0, macs=10_000_000, params=70_000),
-    dict(name='large', family='resnet', accuracy=95.0, macs=160_000_000, params=1_000_000, activations=700_000),
-])
-explorer = cl.Explorer(arch, points=frame, axis='glyphs test accuracy, %')
-explorer""",
-    "explorer.add('mine', 93.25, arch)",
-    "explorer.depth, explorer.width, explorer.resolution = 2.0, 1.5, 48",
-    "print(explorer.state, explorer.cost, explorer.budget)",
-)
 
 
 @pytest.fixture(scope="session")
@@ -33,29 +19,36 @@ def browser():
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """JupyterLab over a folder with the two notebooks."""
+    """JupyterLab over a folder with an empty notebook and the committed ones that show an Explorer."""
     folder = tmp_path_factory.mktemp("notebooks")
-    labs.write_notebook(folder / NOTEBOOK, SHOW, ASK)
-    labs.write_notebook(folder / OWN, *OWN_CELLS)
+    labs.write_notebook(folder / NOTEBOOK, *pages.CELLS)
+    for path in with_explorer():
+        shutil.copy(path, folder)
     with labs.running_lab(folder, tmp_path_factory.mktemp("home")) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+def with_explorer():
+    """The committed notebooks that show an Explorer."""
+    for path in sorted((labs.ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text())["cells"]
+        if any("Explorer" in "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"):
+            yield path
+
+
+@pytest.fixture(scope="session")
 def page(browser, lab):
-    """The notebook, run, with its Explorer on the page."""
-    page = labs.open_notebook(browser, lab, NOTEBOOK)
-    labs.run_all(page)
-    page.wait_for_selector(".cnnlab")
+    """A notebook whose first cell shows an Explorer; its kernel, with all that it has imported, serves all tests."""
+    page = labs.open_notebook(browser, lab, NOTEBOOK, width=1700, height=1300)
+    page.set_default_timeout(15_000)
+    pages.watch(page)
     yield page
     page.close()
 
 
 @pytest.fixture(scope="module")
-def own_page(browser, lab):
-    page = labs.open_notebook(browser, lab, OWN)
-    page.locator(".jp-CodeCell").first.locator(".jp-InputArea-editor").click()
-    page.keyboard.press("Control+Enter")
-    page.wait_for_selector(".cnnlab", timeout=labs.CELL_MS)
-    yield page
-    page.close()
+def view(page):
+    """A new Explorer in that notebook. After the module's tests neither console nor kernel may have complained."""
+    page.problems.clear()
+    yield pages.show(page, "cl.Explorer('efficientnet')")
+    pages.no_problems(page)

@@ -1,8 +1,11 @@
-"""A real JupyterLab on a free loopback port, and a real Chromium that looks at it. For tests and for benchmarks.
+"""A real JupyterLab or Voila on a free loopback port, and a real Chromium that looks at it. For tests and benchmarks.
 
-with running_lab(folder) as lab, chromium() as browser:
+with running_lab(folder, home) as lab, chromium() as browser:
     page = open_notebook(browser, lab, "explorer.ipynb")
     run_all(page)
+
+A page that was saved needs no server: open_page(browser, path). Every page collects in `page.problems` what its console
+calls an error, and in `page.asked` the addresses that it asks for.
 """
 
 import contextlib
@@ -18,6 +21,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -58,23 +62,36 @@ class Lab:
 @contextlib.contextmanager
 def running_lab(folder: Path, home: Path, theme: str = LIGHT) -> Iterator[Lab]:
     """JupyterLab over `folder`; what it writes about itself goes to `home`, which should be temporary."""
-    token, port = secrets.token_hex(16), free_port()
     settings = home / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True, exist_ok=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
     for name, values in (("themes", {"theme": theme}), ("notification", quiet)):
         (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
     options = [
-        f"--port={port}",
         "--ServerApp.ip=127.0.0.1",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.user_settings_dir={home / 'settings'}",
         f"--LabApp.workspaces_dir={home / 'workspaces'}",
         "--LabApp.news_url=None",
-        "--no-browser",
         "--allow-root",
     ]
+    with serving("jupyterlab", *options, folder=folder, home=home, probe="/api/status") as lab:
+        yield lab
+
+
+@contextlib.contextmanager
+def running_voila(folder: Path, home: Path, theme: str = "light") -> Iterator[Lab]:
+    """Voila over `folder`: each of its notebooks as a page without code, run anew by a kernel of its own."""
+    options = ["--token", "--Voila.ip=127.0.0.1", "--Voila.port_retries=0", "--show_tracebacks=True"]
+    with serving("voila", *options, f"--theme={theme}", str(folder), folder=folder, home=home, probe="/") as voila:
+        yield voila
+
+
+@contextlib.contextmanager
+def serving(module: str, *options: str, folder: Path, home: Path, probe: str) -> Iterator[Lab]:
+    """One of Jupyter's servers, from when it answers `probe`; it keeps its own files in `home`."""
+    token, port = secrets.token_hex(16), free_port()
     environment = {
         **os.environ,
         "JUPYTER_TOKEN": token,  # not on the command line, where other users could read it
@@ -86,14 +103,13 @@ def running_lab(folder: Path, home: Path, theme: str = LIGHT) -> Iterator[Lab]:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
     }
     environment.pop("MPLBACKEND", None)
-    log = home / "lab.log"
+    home.mkdir(parents=True, exist_ok=True)
+    log, command = home / f"{module}.log", [sys.executable, "-m", module, f"--port={port}", "--no-browser", *options]
     with log.open("w") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=output, stderr=output, cwd=folder
-        )
+        server = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=folder)
     try:
         lab = Lab(f"http://127.0.0.1:{port}", token, folder)
-        wait_for(lab, server, log)
+        wait_for(lab, server, log, probe)
         yield lab
     finally:
         server.terminate()  # a clean stop: it shuts its kernels down
@@ -110,16 +126,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(lab: Lab, server: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_for(lab: Lab, server: "subprocess.Popen[bytes]", log: Path, probe: str) -> None:
     """Return when the server answers; raise with the end of its log if it does not."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and server.poll() is None:
         try:
-            ask(lab, "/api/status")
+            ask(lab, probe)
             return
         except OSError:
             time.sleep(0.3)
-    raise RuntimeError(f"JupyterLab did not start within {START_SECONDS} s:\n{log.read_text()[-3000:]}")
+    raise RuntimeError(f"no server within {START_SECONDS} s; its {log.name}:\n{log.read_text()[-3000:]}")
 
 
 @contextlib.contextmanager
@@ -143,15 +159,37 @@ def write_notebook(path: Path, *cells: str) -> None:
 
 
 def open_notebook(browser: Browser, lab: Lab, notebook: str, *, width: int = 1400, height: int = 1000) -> Page:
-    """The notebook in a page of its own, with its kernel idle; `page.problems` collects console errors."""
-    page = browser.new_page(viewport={"width": width, "height": height})
-    page.problems = []  # type: ignore[attr-defined]
-    page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else None)  # type: ignore[attr-defined]
-    page.on("pageerror", lambda error: page.problems.append(str(error)))  # type: ignore[attr-defined]
+    """The notebook in a page of its own, with its kernel idle."""
+    page = new_page(browser, width, height)
     page.goto(lab.address(notebook), wait_until="domcontentloaded")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_SECONDS * 1000)
     wait_kernel(lab, notebook)
     wait_idle(page)
+    return page
+
+
+def open_voila(browser: Browser, voila: Lab, notebook: str, *, width: int = 1400, height: int = 1000) -> Page:
+    """The notebook as Voila renders it: run already. What Voila wants from elsewhere (its icons) comes back empty."""
+    page = new_page(browser, width, height)
+    page.route(lambda url: not url.startswith(voila.url), lambda route: route.fulfill(body=""))
+    page.goto(f"{voila.url}/voila/render/{notebook}?token={voila.token}", timeout=CELL_MS)
+    return page
+
+
+def open_page(browser: Browser, path: Path, *, width: int = 1400, height: int = 1000, dark: bool = False) -> Page:
+    """A saved page, opened as a file."""
+    page = new_page(browser, width, height, dark=dark)
+    page.goto(path.resolve().as_uri())
+    return page
+
+
+def new_page(browser: Browser, width: int, height: int, *, dark: bool = False) -> Page:
+    """An empty page; `problems` and `asked` fill as it loads."""
+    page: Any = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+    page.problems, page.asked = [], []
+    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
     return page
 
 

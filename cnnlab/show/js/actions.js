@@ -1,0 +1,146 @@
+// What a person does to the network on the sliders, and how Python hears of it. While you drag, nothing waits for Python;
+// another family or an edited row is another lattice, which Python sends (a saved page has those of all families).
+
+import { KNOBS, decode, nearest, same } from "./costs.js";
+
+const SYNC_MS = 100;
+const MOST_UNDO = 200;
+const USUAL = [1.2, 1.1, 1.15]; // alpha, beta, gamma of Tan and Le 2019
+export const PHIS = Array.from({ length: 15 }, (_, i) => i / 2);
+
+export const values = (view) => KNOBS.map((name, i) => view.lattice[name][view.at[i]]);
+export const editWords = (view) => view.lattice.id.split(",").slice(1);
+
+// The edits once Python has answered what it was asked last.
+export const comingEdits = (view) => (view.wanted ? view.wanted.id : view.lattice.id).split(",").slice(1);
+
+// The view as a string that Explorer.from_state takes.
+export function stateText(view) {
+  const [d, w, r] = values(view);
+  const unusual = ["a", "b", "g"].map((letter, i) => [letter, view.coefficients[i], USUAL[i]]);
+  const words = unusual.filter(([, value, usual]) => value !== usual).map(([letter, value]) => `${letter}=${value}`);
+  return [view.lattice.key, `d=${d}`, `w=${w}`, `r=${r}`, ...words, ...editWords(view)].join(",");
+}
+
+// The network alone, whatever the compound coefficients: what trained points and latencies are known by.
+export function networkText(view) {
+  const [d, w, r] = values(view);
+  return [view.lattice.key, `d=${d}`, `w=${w}`, `r=${r}`, ...editWords(view)].join(",");
+}
+
+// Where the compound coefficient leads on the sliders.
+export function compound(view, phi) {
+  const { lattice, coefficients } = view;
+  const base = KNOBS.map((name, i) => lattice[name][lattice.base[i]]);
+  return KNOBS.map((name, i) => nearest(lattice[name], Number((base[i] * coefficients[i] ** phi).toFixed(6))));
+}
+
+export const growth = ([alpha, beta, gamma]) => alpha * beta ** 2 * gamma ** 2;
+
+// Sliders.
+
+export function move(view, knob, position) {
+  view.at[knob] = position;
+  moved(view);
+}
+
+export function moved(view) {
+  view.schedule();
+  if (!view.syncing) view.syncing = setTimeout(() => send(view), SYNC_MS);
+}
+
+// Tell Python, but never more often than it can matter.
+export function send(view) {
+  clearTimeout(view.syncing);
+  view.syncing = 0;
+  const [depth, width, resolution] = values(view);
+  view.model.set({ depth, width, resolution, coefficients: [...view.coefficients] });
+  view.model.save_changes();
+}
+
+// A step that Undo takes back: what was there before it.
+const snapshot = (view) => ({ id: view.lattice.id, settings: values(view), coefficients: [...view.coefficients] });
+const alike = (a, b) => a && a.id === b.id && same(a.settings, b.settings) && same(a.coefficients, b.coefficients);
+
+export function remember(view) {
+  const now = snapshot(view);
+  if (alike(view.past[view.past.length - 1], now)) return;
+  view.past.push(now);
+  if (view.past.length > MOST_UNDO) view.past.shift();
+}
+
+export function undo(view) {
+  const now = snapshot(view);
+  let before = view.past.pop();
+  while (alike(before, now)) before = view.past.pop();
+  if (!before) return;
+  view.coefficients = before.coefficients;
+  go(view, before.id, before.settings);
+}
+
+export function reset(view) {
+  remember(view);
+  view.coefficients = [...USUAL];
+  go(view, view.lattice.key, "base");
+}
+
+// To another network. id: a family and its edits, "resnet,3.kernel=5". settings: depth, width and resolution, or "base"
+// for the network's own, or null to keep those of now, as far as the other network has them.
+export function go(view, id, settings) {
+  if (id === view.lattice.id) {
+    view.at = positions(view.lattice, settings, values(view));
+    moved(view);
+    return;
+  }
+  view.wanted = { id, settings };
+  view.model.send({ do: "go", id });
+}
+
+// To the network of a state such as "efficientnet,d=1.4,w=1.2,r=300".
+export function goTo(view, state) {
+  const [key, ...parts] = state.split(",");
+  const edits = parts.filter((part) => /^\d/.test(part));
+  const setting = (letter) => Number((parts.find((part) => part.startsWith(`${letter}=`)) || "").slice(2));
+  remember(view);
+  go(view, [key, ...edits].join(","), ["d", "w", "r"].map(setting));
+}
+
+// The same network with one more row edited; null takes the edit back.
+export function edit(view, stage, field, value) {
+  remember(view);
+  const words = comingEdits(view).filter((word) => !word.startsWith(`${stage}.${field}=`));
+  if (value !== null) words.push(`${stage}.${field}=${value}`);
+  go(view, [view.lattice.key, ...words].join(","), null);
+}
+
+// Python answered: the lattice is that of another network, or of the same with more kinds of cost. Where a later answer
+// is still to come, this one is passed over.
+export function adopt(view, sent) {
+  const { wanted } = view;
+  const asked = wanted && wanted.id === sent.asked;
+  if (wanted && !asked) return;
+  const before = { id: view.lattice.id, settings: values(view) };
+  view.lattice = decode(sent);
+  view.wanted = null;
+  if (before.id !== sent.id || asked)
+    view.at = asked ? positions(view.lattice, wanted.settings, before.settings) : pulled(view);
+  view.rebuild();
+  if (asked) moved(view);
+}
+
+// Python refused what was asked: back to what it has.
+export function refused(view) {
+  view.wanted = null;
+  adopt(view, view.model.get("_lattice"));
+}
+
+function positions(lattice, settings, now) {
+  if (settings === "base") return [...lattice.base];
+  return KNOBS.map((name, i) => {
+    const place = lattice[name].indexOf((settings || now)[i]);
+    return place < 0 ? lattice.base[i] : place;
+  });
+}
+
+// The sliders as Python has them.
+export const pulled = (view) => KNOBS.map((name) => nearest(view.lattice[name], view.model.get(name)));
