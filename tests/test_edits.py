@@ -113,9 +113,9 @@ def test_another_block_leaves_the_rest_as_it_is(key):
         found = edited(start, {number: {"block": name}})
         after = found.graph(folded=True).table("stage").set_index("stage")
         shapes = ["channels", "size"]
-        assert (after[shapes] == before[shapes]).all(None) and found.stages[number - 1].block is BLOCKS[name]
+        assert (after[shapes] == before[shapes]).all(axis=None) and found.stages[number - 1].block is BLOCKS[name]
         rest = [stage for stage in before.index if stage != f"stage{number}"]
-        assert (after.loc[rest] == before.loc[rest])[["macs", "params", "activations"]].all(None)
+        assert (after.loc[rest] == before.loc[rest])[["macs", "params", "activations"]].all(axis=None)
 
 
 @settings(max_examples=40)

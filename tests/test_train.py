@@ -456,7 +456,8 @@ def test_a_gpu_learns_and_repeats_itself(ramps: Data, change: dict) -> None:
     recipe = dataclasses.replace(QUICK, epochs=6, **change)
     one, two = small(dropout=0.1).cuda(), small(dropout=0.1).cuda()
     first = fit(one, ramps, recipe, progress=False)
-    assert first.test_accuracy > 80
+    # A flip makes left of right, so half of two of the four classes are learned wrong.
+    assert first.test_accuracy > (45 if "flip" in recipe.augment else 80)
     assert fit(two, ramps, recipe, progress=False) == first and equal(one, two)
 
 

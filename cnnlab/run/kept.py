@@ -56,4 +56,4 @@ def _without_bytes(value: Any) -> dict[str, str]:
 
 
 def _with_bytes(value: dict[str, Any]) -> Any:
-    return base64.b64decode(value[BYTES]) if value.keys() == {BYTES} else value
+    return base64.b64decode(value[BYTES], validate=True) if value.keys() == {BYTES} else value

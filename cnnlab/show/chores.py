@@ -101,7 +101,7 @@ class Chores:
         for row in frame[frame["data"] == source].astype(object).to_dict("records"):
             self._put(source, f"{plain(row['base'])},d={row['depth']:g},w={row['width']:g},r={row['resolution']}", row)
 
-    def _put(self, data: str, network: str, row: Mapping[str, Any]) -> None:
+    def _put(self, data: str, network: str, row: Mapping[Any, Any]) -> None:
         accuracy = row.get("accuracy")
         if accuracy is None or accuracy != accuracy:
             return

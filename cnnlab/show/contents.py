@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cnnlab.arch.architecture import Architecture
 from cnnlab.arch.bases import FAMILIES
 from cnnlab.arch.edits import Edits
+from cnnlab.run.kept import kept
 from cnnlab.show.bands import band
 from cnnlab.show.costing import costs_of, with_costs
 from cnnlab.show.lattice import ALL_KINDS, KINDS, Lattice, lattice_of, packed
@@ -72,14 +74,23 @@ class Contents:
 
     def costs(self, source: str, added: Added, kinds: Iterable[str]) -> dict[str, Any]:
         """The costs of a source's points that they do not come with."""
-        points = self.points(source, added)[0]
-        return {"source": source, **{kind: costs_of(points, kind) for kind in kinds if kind not in (*KINDS, "latency")}}
+        asked = [kind for kind in kinds if kind not in (*KINDS, "latency")]
+        if source == "own" or added.get(source):
+            points = self.points(source, added)[0]
+            return {"source": source, **{kind: costs_of(points, kind) for kind in asked}}
+        known = {kind: kept(f"costs {source} {kind}", partial(costs_of, points_of(source), kind)) for kind in asked}
+        return {"source": source, **known}
 
     def answers(self, shown: Lattice, data: str, added: Added) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a saved page asks for while there is no Python: the answers, and all that is predicted."""
         lattices = {key: self.lattice(key, {}, data, ALL_KINDS) for key in self.families()}
         go = {key: {"_lattice": {**packed(each), "asked": key}} for key, each in lattices.items()}
         go[shown.header["id"]] = {"_lattice": {**packed(shown), "asked": shown.header["id"]}}
+        for source in self.sources():
+            for key in self.families():
+                if source != data and classes_of(key, source) != classes_of(key, data):
+                    other = self.lattice(key, {}, source, ALL_KINDS)
+                    go[f"{source}|{key}"] = {"_lattice": {**packed(other), "asked": key}}
         sources = {
             key: {"_evidence": self.sent(key, added), "_costs": self.costs(key, added, ALL_KINDS)}
             for key in self.sources()

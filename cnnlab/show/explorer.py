@@ -322,8 +322,10 @@ class Explorer(anywidget.AnyWidget):
         with self._lock:
             self._contents.lattice(view.family, view.edits, self.data)  # before anything changes
             self._moving = True
-            self.family, self.edits = view.family, lettered(view.edits)
-            self._moving = False
+            try:
+                self.family, self.edits = view.family, lettered(view.edits)
+            finally:
+                self._moving = False
             self._arrive()
 
     def answer(self, asked: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -24,6 +24,10 @@ SMALL = "small_"
 
 class SettingError(ValueError, traitlets.TraitError):
     """A setting that there is not. traitlets takes back what it has set when it meets a TraitError."""
+
+
+class SettingTypeError(TypeError, traitlets.TraitError):
+    """A setting of another type than it must have."""
 
 
 def on_slider(chosen: Lattice, knob: str, value: Any) -> Any:
@@ -50,10 +54,14 @@ def checked_budgets(budget: float | Mapping[str, float] | None) -> dict[str, flo
     return found
 
 
-def checked_coefficients(given: Mapping[str, Any]) -> list[float]:
-    """alpha, beta and gamma, each from 1 to 2; the usual ones where none are given."""
+def checked_coefficients(given: Mapping[str, Any] | Sequence[Any]) -> list[float]:
+    """alpha, beta and gamma, each from 1 to 2, by name or all in this order; the usual ones where none are given."""
+    if isinstance(given, Sequence) and len(given) == len(USUAL) and not isinstance(given, str):
+        given = dict(zip(USUAL, given, strict=True))
     if not isinstance(given, Mapping):
-        raise TypeError(f"coefficients={given!r}: it must be names with numbers, such as {{'alpha': 1.2}}")
+        raise SettingTypeError(
+            f"coefficients={given!r}: it must be names with numbers, such as {{'alpha': 1.2}}, or all three numbers"
+        )
     found = []
     for name in {**USUAL, **given}:
         if name not in USUAL:
@@ -68,7 +76,9 @@ def checked_coefficients(given: Mapping[str, Any]) -> list[float]:
 def numbered(edits: Mapping[Any, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
     """Edits with stages as numbers, and without stages in which nothing is edited."""
     if not isinstance(edits, Mapping):
-        raise TypeError(f"edits={edits!r}: it must be stages' numbers with fields, such as {{3: {{'kernel': 5}}}}")
+        raise SettingTypeError(
+            f"edits={edits!r}: it must be stages' numbers with fields, such as {{3: {{'kernel': 5}}}}"
+        )
     found = {}
     for stage, changes in edits.items():
         if not str(stage).isdecimal() or not isinstance(changes, Mapping):
@@ -107,5 +117,5 @@ def classes_of(key: str, data: str) -> int | None:
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, (bool, str)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name}={value!r}: it must be a number, not a {type(value).__name__}")
+        raise SettingTypeError(f"{name}={value!r}: it must be a number, not a {type(value).__name__}")
     return float(value)

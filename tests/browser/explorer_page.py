@@ -141,6 +141,24 @@ def read(view: Locator) -> dict[str, Any]:
     return shown | {name: shown["readouts"][name] for name in ("state", *COUNTS)}
 
 
+POINTS = """(el) => [...el.querySelectorAll("[data-point]")].map((mark) => {
+    const [name, accuracy, cost] = mark.getAttribute("aria-label").match(/^(.*?): ([\\d.]+) %, ([\\d.,]+)/).slice(1);
+    const [x, y] = mark.getAttribute("transform").match(/[\\d.]+/g).map(Number);
+    return {
+        name, x, y, accuracy: Number(accuracy), cost: Number(cost.replaceAll(",", "")), index: Number(mark.dataset.point),
+        below: mark.classList.contains("below"), over: mark.classList.contains("over"),
+        kind: ["published", "measured", "pruned", "yours"].find((each) => mark.classList.contains(each)),
+    };
+})"""
+
+
+def points(view: Locator) -> list[dict[str, Any]]:
+    """The points on the plot, as their marks and their labels tell them; cost is of the kind of the x axis."""
+    view.page.evaluate(FRAMES)
+    found: list[dict[str, Any]] = view.evaluate(POINTS)
+    return found
+
+
 def check(view: Locator) -> dict[str, Any]:
     """Compare everything on the page with the network that its state says; return what is shown."""
     shown = read(view)
@@ -195,7 +213,7 @@ def check_stages(shown: dict[str, Any], arch: Any, graph: Any) -> None:
     ):
         assert width in (f"{row['channels']:,} wide", f"{row['channels']:,} ch")
         assert (size, times, name) == (f"{row['size']} px", f"× {stage.depth}", row["stage"])
-    for (_, row), (name, blocks, size, field, share) in zip(frame.iterrows(), shown["now"], strict=True):
+    for (_, row), (name, blocks, size, field, share) in zip(frame.iterrows(), shown["now"], strict=True) if shown["now"] else ():
         assert name == row["stage"] and share == f"{100 * row['macs'] / arch.cost().macs:.1f} %"
         seen = fields[name]
         assert field == ("whole image" if seen >= arch.resolution else f"{seen:,}"), (name, field, seen)
@@ -231,8 +249,11 @@ def choose(view: Locator, name: str, value: str) -> None:
 
 
 def start(view: Locator, family: str = "efficientnet") -> dict[str, Any]:
-    """To this family's own network; what is shown then."""
-    choose(view, "family", family)
+    """To this family's own network, against multiply-adds; what is shown then."""
+    control(view, "logarithmic").check()
+    for name, value in (("data", "imagenet"), ("x-axis", "macs"), ("by", "stage"), ("family", family)):
+        if control(view, name).input_value() != value:
+            choose(view, name, value)
     press(view, "reset")
     wait_state(view, rf"{family},d=1,w=1,r=\d+$")
     return check(view)

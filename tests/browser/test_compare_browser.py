@@ -25,7 +25,9 @@ from tests.browser.explorer_page import (
 
 pytestmark = pytest.mark.browser
 
-LINE = re.compile(r"(?P<label>[^:]+): (?P<before>[\d,]+) to (?P<after>[\d,]+) [\w -]+: (?P<sign>[−+±]) (?P<change>[\d,]+)")
+LINE = re.compile(
+    r"(?P<label>[^:]+): (?P<before>[\d,]+) to (?P<after>[\d,]+) [\w -]+: (?P<sign>[−+±]) (?P<change>[\d,]+)"
+)
 TABLE = """(el) => Object.fromEntries([...el.querySelectorAll(".cnnlab-compare-table tbody tr:not([hidden])")].map((tr) =>
     [tr.dataset.figure, [...tr.querySelectorAll("td")].map((td) => [...td.children].map((part) => part.textContent))]))"""
 
@@ -86,7 +88,9 @@ def test_pins_table_and_waterfall(page):
         read(view)
         check_waterfall(view, networks[i], networks[2], kind)
     choose(view, "x-axis", "training")
-    page.wait_for_function("(el) => el.querySelector('[data-readout=axis]').textContent.includes('GB')", arg=view.element_handle())
+    page.wait_for_function(
+        "(el) => el.querySelector('[data-readout=axis]').textContent.includes('GB')", arg=view.element_handle()
+    )
     read(view)
     assert number(view.evaluate(TABLE)["training"][-1][0]) == cost_of(networks[2], "training")
     choose(view, "x-axis", "macs")
@@ -143,4 +147,6 @@ def test_waterfall_by_keyboard(page):
         page.keyboard.press("ArrowDown")
     label = page.evaluate("() => document.activeElement.getAttribute('aria-label')")
     assert label.startswith("stage3: ") and view.locator('[data-readout="waterfall"]').text_content() == label
-    assert set(view.locator(".on[data-stage]").evaluate_all("(all) => all.map((one) => one.dataset.stage)")) == {"stage3"}
+    assert set(view.locator(".on[data-stage]").evaluate_all("(all) => all.map((one) => one.dataset.stage)")) == {
+        "stage3"
+    }

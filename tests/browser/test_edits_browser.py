@@ -30,7 +30,9 @@ from tests.browser.explorer_page import (
 pytestmark = pytest.mark.browser
 
 FIELDS = ("block", "depth", "width", "kernel", "expand", "se")
-LINE = re.compile(r"(?P<label>[^:]+): (?P<before>[\d,]+) to (?P<after>[\d,]+) [\w-]+: (?P<sign>[−+±]) (?P<change>[\d,]+)")
+LINE = re.compile(
+    r"(?P<label>[^:]+): (?P<before>[\d,]+) to (?P<after>[\d,]+) [\w-]+: (?P<sign>[−+±]) (?P<change>[\d,]+)"
+)
 
 
 def alert(view):

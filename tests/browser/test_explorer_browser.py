@@ -150,7 +150,9 @@ def test_compound_coefficients_stay_near_two(view, at):
         assert abs(product - 2) < 0.06, (each, three)
         assert f"= {product:.2f}" in shown["readouts"]["product"]
         assert settings(shown) == on_path("efficientnet", 2, three)
-        words = [f"{letter}={value:g}" for letter, value, usual in zip("abg", three, USUAL, strict=True) if value != usual]
+        words = [
+            f"{letter}={value:g}" for letter, value, usual in zip("abg", three, USUAL, strict=True) if value != usual
+        ]
         assert shown["state"].split(",")[4:] == words
     kernel_agrees(view)
     control(view, "keep-product").uncheck()

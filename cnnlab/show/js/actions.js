@@ -52,7 +52,9 @@ export function moved(view) {
 // Tell Python, but never more often than it can matter.
 export function send(view) {
   clearTimeout(view.syncing);
-  view.syncing = 0;
+  // Python takes a slider's place for one of the network that it has, so its answer comes first.
+  view.syncing = view.wanted ? setTimeout(() => send(view), SYNC_MS) : 0;
+  if (view.wanted) return;
   const [depth, width, resolution] = values(view);
   view.model.set({ depth, width, resolution, coefficients: [...view.coefficients] });
   view.model.save_changes();
@@ -87,13 +89,29 @@ export function reset(view) {
 // To another network. id: a family and its edits, "resnet,3.kernel=5". settings: depth, width and resolution, or "base"
 // for the network's own, or null to keep those of now, as far as the other network has them.
 export function go(view, id, settings) {
-  if (id === view.lattice.id) {
+  if (id === view.lattice.id && !view.wanted) {
     view.at = positions(view.lattice, settings, values(view));
     moved(view);
     return;
   }
-  view.wanted = { id, settings };
+  const known = view.known.get(knownAs(view, id));
+  const shown = Boolean(known) && (known.kinds.includes(view.against) || view.against === "latency");
+  view.wanted = { id, settings, shown };
   view.model.send({ do: "go", id });
+  if (shown) show(view, known, settings);
+}
+
+// A lattice that Python has sent before need not be waited for. That of a measured family depends on the data.
+const knownAs = (view, id) => `${view.model.get("data")}|${id}`;
+
+export const learn = (view, sent) => view.known.set(knownAs(view, sent.id), sent);
+
+function show(view, sent, settings) {
+  const now = values(view);
+  view.lattice = decode(sent);
+  view.at = positions(view.lattice, settings, now);
+  view.rebuild();
+  moved(view);
 }
 
 // To the network of a state such as "efficientnet,d=1.4,w=1.2,r=300".
@@ -103,6 +121,13 @@ export function goTo(view, state) {
   const setting = (letter) => Number((parts.find((part) => part.startsWith(`${letter}=`)) || "").slice(2));
   remember(view);
   go(view, [key, ...edits].join(","), ["d", "w", "r"].map(setting));
+}
+
+// The same network as the other data have it: of a measured family they set the number of classes. Python sends that by
+// itself; a saved page has to be asked.
+export function refresh(view) {
+  view.wanted = { id: view.lattice.id, settings: null };
+  view.model.send({ do: "go", id: view.lattice.id });
 }
 
 // The same network with one more row edited; null takes the edit back.
@@ -118,14 +143,15 @@ export function edit(view, stage, field, value) {
 export function adopt(view, sent) {
   const { wanted } = view;
   const asked = wanted && wanted.id === sent.asked;
+  learn(view, sent);
   if (wanted && !asked) return;
-  const before = { id: view.lattice.id, settings: values(view) };
-  view.lattice = decode(sent);
   view.wanted = null;
-  if (before.id !== sent.id || asked)
-    view.at = asked ? positions(view.lattice, wanted.settings, before.settings) : pulled(view);
+  const before = view.lattice;
+  if (asked && !wanted.shown) return show(view, sent, wanted.settings);
+  if (before.id === sent.id && same(before.kinds, sent.kinds) && before.classes === sent.classes) return;
+  view.lattice = decode(sent);
+  if (before.id !== sent.id) view.at = pulled(view);
   view.rebuild();
-  if (asked) moved(view);
 }
 
 // Python refused what was asked: back to what it has.

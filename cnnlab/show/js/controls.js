@@ -1,6 +1,6 @@
 // What can be turned: family, axis, source of accuracy, the sliders, the compound coefficients. And the page's frame.
 
-import { PHIS, compound, go, growth, move, moved, remember, reset, send, stateText, undo, values } from "./actions.js";
+import { PHIS, compound, go, growth, move, moved, refresh, remember, reset, send, stateText, undo, values } from "./actions.js";
 import { pin } from "./compare.js";
 import { KINDS, KNOBS, rowsAt, same, totals } from "./costs.js";
 import { OWN_KEYS, button, choice, h, hide, say, set, times, whole } from "./dom.js";
@@ -46,6 +46,7 @@ function buildHead(view, head) {
     go(view, n.family.value, null);
   });
   choose(view, n.data, "data");
+  if (model.get("_static")) n.data.addEventListener("change", () => refresh(view));
   choose(view, n.against, "against");
   n.log.addEventListener("change", () => tell(view, "logarithmic", n.log.checked));
 }

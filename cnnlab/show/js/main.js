@@ -2,7 +2,7 @@
 // network), layout (other room, points or axis) and update (every step, at most once a frame: attributes and texts of
 // nodes that exist). They share `view`: the model, the lattice, where the sliders are, and what follows from that.
 
-import { adopt, networkText, pulled, refused, values } from "./actions.js";
+import { adopt, learn, networkText, pulled, refused, values } from "./actions.js";
 import { bars } from "./bars.js";
 import { compare } from "./compare.js";
 import { controls } from "./controls.js";
@@ -62,6 +62,7 @@ function follow(view) {
   const pull = () => {
     if (view.wanted || view.syncing) return;
     view.at = pulled(view);
+  learn(view, model.get("_lattice"));
     view.coefficients = [...model.get("coefficients")];
     view.schedule();
   };
@@ -103,8 +104,9 @@ function skeleton(view) {
 }
 
 function render({ model, el }) {
-  const view = { model, el, past: [], coefficients: [...model.get("coefficients")], lattice: decode(model.get("_lattice")) };
+  const view = { model, el, past: [], known: new Map(), coefficients: [...model.get("coefficients")], lattice: decode(model.get("_lattice")) };
   view.at = pulled(view);
+  learn(view, model.get("_lattice"));
   view.draw = () => {
     view.frame = 0;
     if (view.stale) for (const each of VIEWS) if (each.layout) each.layout(view);

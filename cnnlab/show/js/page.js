@@ -57,9 +57,11 @@ function modelOf({ state, answers }) {
       assign(Object.fromEntries(changed));
     },
     save_changes() {},
-    // A message is answered by what Python would have set, if that is in the page under its `do` and `id`.
+    // A message is answered by what Python would have set, if that is in the page under its `do` and `id`, or, where the
+    // answer depends on the data that are shown, `data|id`.
     send(message) {
-      const changes = answers[message.do]?.[message.id];
+      const known = answers[message.do];
+      const changes = known?.[`${values.data}|${message.id}`] ?? known?.[message.id];
       queueMicrotask(() => (changes ? assign(changes) : fire("msg:custom", { unavailable: message.do }, [])));
     },
     on(event, callback) {

@@ -1,6 +1,6 @@
 // The figures: what one image costs, what accuracy was published, measured or is predicted here, and the budgets.
 
-import { goTo } from "./actions.js";
+import { goTo, networkText } from "./actions.js";
 import { bandAt } from "./bands.js";
 import { COUNTS, KINDS, exactly, inShort } from "./costs.js";
 import { OWN_KEYS, button, h, hide, percent, say } from "./dom.js";
@@ -45,6 +45,7 @@ function buildBudget(view, side) {
   n.budgetHint = h(side, "small", { "data-readout": "budget" });
   n.best = button(side, "best", "Best under this budget", () => best(view), "To the most accurate network that keeps to it");
   n.budget.addEventListener("input", () => {
+    view.best = null;
     const value = n.budget.valueAsNumber * unit(view);
     const budgets = { ...view.model.get("budgets") };
     if (value > 0) budgets[view.against] = value;
@@ -77,10 +78,10 @@ function layout(view) {
 // The most accurate of the points on the plot that keep to every budget: to its place on the sliders, if it has one.
 function best(view) {
   const found = bestPoint(view);
-  say(view.nodes.budgetHint, found ? bestWords(found) : "no point on the plot keeps to the budget");
-  view.chosen = found ? view.evidence.points.indexOf(found) : null;
+  const place = found && found.place ? found.place : networkText(view);
+  view.best = { place, words: found ? bestWords(found) : "no point on the plot keeps to the budget" };
   if (found && found.place) goTo(view, found.place);
-  else view.layout();
+  else view.schedule();
 }
 
 const bestWords = (point) => `${point.name}: ${percent(point.accuracy)}${point.place ? "" : "; the sliders cannot make it"}`;
@@ -109,8 +110,9 @@ function updateBudget(view) {
     const told = Number.isNaN(used) ? "unknown" : used <= 1 ? `${(100 * used).toFixed(0)} % used` : `over, × ${used.toFixed(2)}`;
     return kind === view.against ? told : `${KINDS[kind].label} at most ${inShort(kind, most, 3)}: ${told}`;
   });
-  if (words.length || !view.chosen) say(view.nodes.budgetHint, words.join("; "));
-  view.nodes.best.disabled = !words.length;
+  if (view.best && view.best.place === networkText(view)) words.push(view.best.words);
+  say(view.nodes.budgetHint, words.join("; "));
+  view.nodes.best.disabled = !Object.keys(budgets).length;
 }
 
 // Points that are this very network: as many multiply-adds and as many parameters. Nothing is interpolated.

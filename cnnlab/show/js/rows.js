@@ -14,7 +14,7 @@ const FIELDS = {
   kernel: { title: "kernel", say: "px", min: 1, max: 31, step: 2, fits: ODD, rule: "an odd whole number from 1 to 31" },
   expand: {
     title: "expand", say: "times the channels inside", min: 0, max: 64, step: "any",
-    fits: (x) => x > 0 && x <= 64, rule: "a number above 0, at most 64",
+    fits: (x) => x >= 1 && x <= 64, rule: "a number from 1 to 64",
   },
   se: {
     title: "se", say: "squeeze-excite: its channels as a share", min: 0, max: 1, step: 0.05,
