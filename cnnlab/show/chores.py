@@ -49,7 +49,7 @@ class Chores:
                 case {"do": "source"}:
                     self._explorer.send({"file": self._source()})
         except (TypeError, ValueError, RuntimeError) as error:
-            self._explorer.send({"refused": str(error), "do": message.get("do")})
+            self._explorer.send({"refused": str(error), **{name: message.get(name) for name in ("do", "id")}})
 
     def train(self, data: str, epochs: int, limit: int | None) -> None:
         """Start to train the network at the sliders."""

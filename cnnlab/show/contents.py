@@ -49,7 +49,8 @@ class Contents:
 
     def sources(self) -> dict[str, str]:
         """key -> what a menu calls it: the sources, and the user's own points where there are some."""
-        return {key: source.label for key, source in SOURCES.items() if key != "own" or self.given is not None}
+        own = self.given is not None or self.source == "own"
+        return {key: source.label for key, source in SOURCES.items() if key != "own" or own}
 
     def points(self, source: str, added: Added) -> tuple[list[Point], list[dict[str, Any]]]:
         """The points of a source, with those that were added to it, and their groups."""
@@ -83,21 +84,21 @@ class Contents:
 
     def answers(self, shown: Lattice, data: str, added: Added) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a saved page asks for while there is no Python: the answers, and all that is predicted."""
+        every = dict.fromkeys([*self.sources(), *added])
         lattices = {key: self.lattice(key, {}, data, ALL_KINDS) for key in self.families()}
         go = {key: {"_lattice": {**packed(each), "asked": key}} for key, each in lattices.items()}
         go[shown.header["id"]] = {"_lattice": {**packed(shown), "asked": shown.header["id"]}}
-        for source in self.sources():
+        for source in every:
             for key in self.families():
                 if source != data and classes_of(key, source) != classes_of(key, data):
                     other = self.lattice(key, {}, source, ALL_KINDS)
                     go[f"{source}|{key}"] = {"_lattice": {**packed(other), "asked": key}}
         sources = {
-            key: {"_evidence": self.sent(key, added), "_costs": self.costs(key, added, ALL_KINDS)}
-            for key in self.sources()
+            key: {"_evidence": self.sent(key, added), "_costs": self.costs(key, added, ALL_KINDS)} for key in every
         }
         bands = {
             f"{source}|{key}": found
-            for source in self.sources()
+            for source in every
             for key, each in lattices.items()
             if classes_of(key, source) and (found := band(source, key, each.header))
         }

@@ -320,13 +320,17 @@ class Explorer(anywidget.AnyWidget):
         view = states.read(network)
         self._check_family(view.family)
         with self._lock:
-            self._contents.lattice(view.family, view.edits, self.data)  # before anything changes
+            chosen = self._contents.lattice(view.family, view.edits, self.data, self._kinds)
             self._moving = True
             try:
-                self.family, self.edits = view.family, lettered(view.edits)
+                with self.hold_trait_notifications():  # who observes one trait finds the others moved as well
+                    self.family, self.edits = view.family, lettered(view.edits)
+                    for knob, value in self._kept(chosen).items():
+                        setattr(self, knob, value)
+                    self._lattice = packed(chosen)
             finally:
                 self._moving = False
-            self._arrive()
+            self._predict()
 
     def answer(self, asked: str) -> None:
         """The same for a page, which is told with which words it asked."""
@@ -341,12 +345,19 @@ class Explorer(anywidget.AnyWidget):
         """Another network brings its own sliders: what is not on them becomes the network's own."""
         chosen = self._now()
         self._lattice = packed(chosen)
+        for knob, value in self._kept(chosen).items():
+            setattr(self, knob, value)
+        self._predict()
+
+    def _kept(self, chosen: Lattice) -> dict[str, Any]:
+        """The sliders' values as far as this network has them, else its own."""
+        found = {}
         for knob, own in zip(STEPS, chosen.header["base"], strict=True):
             try:
-                chosen.index(knob, getattr(self, knob))
+                found[knob] = chosen.header[knob][chosen.index(knob, getattr(self, knob))]
             except ValueError:
-                setattr(self, knob, chosen.header[knob][own])
-        self._predict()
+                found[knob] = chosen.header[knob][own]
+        return found
 
     def _show_source(self) -> None:
         self._evidence = self._contents.sent(self.data, self._added)

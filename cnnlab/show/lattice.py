@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from math import log2
 from typing import Any, NamedTuple
 
@@ -70,9 +71,11 @@ class Lattice:
         px = " px" if knob == "resolution" else ""
         if not steps[0] <= value <= steps[-1]:
             raise ValueError(f"{knob}={value:g}: for {self.key} the {knob} must be from {least} to {most}{px}")
+        gaps = {round(b - a, 6) for a, b in pairwise(steps)}
+        even = f" in steps of {gaps.pop():g}" if len(gaps) == 1 else ""  # some networks refuse some widths
         raise ValueError(
-            f"{knob}={value:g}: for {self.key} the {knob} goes from {least} to {most}{px} in steps of "
-            f"{steps[1] - steps[0]:.4g}; the nearest is {steps[near]:g}"
+            f"{knob}={value:g}: for {self.key} the {knob} goes from {least} to {most}{px}{even}; "
+            f"the nearest is {steps[near]:g}"
         )
 
     def rows(self, depth: float, width: float, resolution: float) -> list[Row]:

@@ -5,7 +5,9 @@ What is expected is computed here, in the test's process, from what the page say
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.request
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -39,7 +41,7 @@ READ = """(el) => {
         hints: named("hint", (o) => o.textContent),
         controls: named("control", (o) => (o.type === "checkbox" ? o.checked : o.value)),
         summaries: named("summary", (o) => o.textContent),
-        now: all(".cnnlab-rows tr[data-stage]", (row) => [row.dataset.stage, ...cells(row).slice(-4)]),
+        now: all(".cnnlab-rows[open] tr[data-stage]", (row) => [row.dataset.stage, ...cells(row).slice(-4)]),
         here: Number(el.querySelector('[data-mark="here"]').getAttribute("x1")),
         rings: all('[data-mark="ring"]', (r) => r.getAttribute("visibility")).filter((v) => v === "visible").length,
         points: all("[data-point]", (p) => [p.getAttribute("aria-label"), p.getAttribute("transform")]),
@@ -145,7 +147,8 @@ POINTS = """(el) => [...el.querySelectorAll("[data-point]")].map((mark) => {
     const [name, accuracy, cost] = mark.getAttribute("aria-label").match(/^(.*?): ([\\d.]+) %, ([\\d.,]+)/).slice(1);
     const [x, y] = mark.getAttribute("transform").match(/[\\d.]+/g).map(Number);
     return {
-        name, x, y, accuracy: Number(accuracy), cost: Number(cost.replaceAll(",", "")), index: Number(mark.dataset.point),
+        name, x, y, accuracy: Number(accuracy), cost: Number(cost.replaceAll(",", "")),
+        index: Number(mark.dataset.point),
         below: mark.classList.contains("below"), over: mark.classList.contains("over"),
         kind: ["published", "measured", "pruned", "yours"].find((each) => mark.classList.contains(each)),
     };
@@ -175,7 +178,7 @@ def check(view: Locator) -> dict[str, Any]:
     elif kind != "latency":
         assert close(shown["axis"], cost_of(arch, kind)), (kind, shown["axis"], cost_of(arch, kind))
     check_stages(shown, arch, graph)
-    if "layers" in shown["summaries"]:
+    if shown["controls"].get("layer-filter") == "":
         totals = f"{cost.macs:,} multiply-adds, {cost.params:,} parameters, {cost.activations:,} activations"
         assert shown["summaries"]["layers"].endswith(f" layers: {totals}")
     return shown
@@ -213,7 +216,9 @@ def check_stages(shown: dict[str, Any], arch: Any, graph: Any) -> None:
     ):
         assert width in (f"{row['channels']:,} wide", f"{row['channels']:,} ch")
         assert (size, times, name) == (f"{row['size']} px", f"× {stage.depth}", row["stage"])
-    for (_, row), (name, blocks, size, field, share) in zip(frame.iterrows(), shown["now"], strict=True) if shown["now"] else ():
+    for (_, row), (name, blocks, size, field, share) in (
+        zip(frame.iterrows(), shown["now"], strict=True) if shown["now"] else ()
+    ):
         assert name == row["stage"] and share == f"{100 * row['macs'] / arch.cost().macs:.1f} %"
         seen = fields[name]
         assert field == ("whole image" if seen >= arch.resolution else f"{seen:,}"), (name, field, seen)
@@ -301,6 +306,7 @@ def run(page: Page, code: str, cell: int = 1) -> str:
     box.locator(".jp-InputArea-editor").click()
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(code.strip())
+    box.locator(".jp-InputPrompt").first.evaluate("(el) => { el.textContent = ''; }")  # a restarted kernel counts anew
     said = labs.run_code(page, cell)
     assert "Traceback" not in said, said[-2000:]
     return said
@@ -337,3 +343,11 @@ def kernel_agrees(view: Locator) -> None:
             return
         view.page.wait_for_timeout(200)
     raise AssertionError(f"the kernel says {said}, the page {shown['state']} {costs}")
+
+
+def shut_down(lab: labs.Lab, notebook: str) -> None:
+    """End this notebook's kernel, which else would go on after its page."""
+    (session,) = (each for each in json.loads(labs.ask(lab, "/api/sessions")) if each["path"] == notebook)
+    address, headers = f"{lab.url}/api/sessions/{session['id']}", {"Authorization": f"token {lab.token}"}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.open(urllib.request.Request(address, headers=headers, method="DELETE"), timeout=30).close()

@@ -141,7 +141,8 @@ def test_lines_of_equal_cost(view, key):
     base = cl.scaled(lattice_of(key).base, resolution=arch.resolution)
     grid = {d: [cl.scaled(base, depth=d, width=w).cost().macs for w in header["width"]] for d in header["depth"][::3]}
     left, right, top, bottom = view.evaluate(
-        """(el) => { const svg = el.querySelector('[data-view="plane"]'), lines = [...svg.querySelectorAll(".grid line")];
+        """(el) => { const svg = el.querySelector('[data-view="plane"]');
+        const lines = [...svg.querySelectorAll(".grid line")];
         const all = lines.flatMap((l) => [[l.x1, l.y1], [l.x2, l.y2]]).map((p) => p.map((v) => v.baseVal.value));
         return [Math.min(...all.map((p) => p[0])), Math.max(...all.map((p) => p[0])),
                 Math.min(...all.map((p) => p[1])), Math.max(...all.map((p) => p[1]))]; }"""

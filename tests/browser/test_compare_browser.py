@@ -28,8 +28,11 @@ pytestmark = pytest.mark.browser
 LINE = re.compile(
     r"(?P<label>[^:]+): (?P<before>[\d,]+) to (?P<after>[\d,]+) [\w -]+: (?P<sign>[−+±]) (?P<change>[\d,]+)"
 )
-TABLE = """(el) => Object.fromEntries([...el.querySelectorAll(".cnnlab-compare-table tbody tr:not([hidden])")].map((tr) =>
-    [tr.dataset.figure, [...tr.querySelectorAll("td")].map((td) => [...td.children].map((part) => part.textContent))]))"""
+TABLE = """(el) => {
+    const texts = (tr) => [...tr.querySelectorAll("td")].map((td) => [...td.children].map((part) => part.textContent));
+    const rows = [...el.querySelectorAll(".cnnlab-compare-table tbody tr:not([hidden])")];
+    return Object.fromEntries(rows.map((tr) => [tr.dataset.figure, texts(tr)]));
+}"""
 
 
 def waterfall(view):
@@ -125,7 +128,7 @@ def test_pins_are_left_and_gone_back_to(page):
     read(view)
     assert view.locator('[data-button="goto-pin"]').count() == 1
     assert run(page, "print([pin['id'] for pin in explorer.pins])") == str([second])
-    for i in range(7):
+    for _ in range(7):
         slider(view, "width").focus()
         page.keyboard.press("ArrowRight")
         press(view, "pin")

@@ -4,23 +4,16 @@ import re
 
 import pytest
 
-import cnnlab as cl
 from cnnlab.arch.edits import BLOCKS
 from tests.browser.explorer_page import (
-    COUNTS,
-    KNOBS,
     base_of,
     check,
     choose,
     control,
-    cost_of,
     enter,
     kernel_agrees,
     network,
-    number,
     press,
-    read,
-    run,
     show,
     slider,
     start,

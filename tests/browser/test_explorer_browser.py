@@ -1,4 +1,4 @@
-"""The Explorer in a real JupyterLab and a real Chromium: every number on the page is `graph.cost()`'s, whatever you turn.
+"""The Explorer in a real JupyterLab and a real Chromium: every number is `graph.cost()`'s, whatever you turn.
 
 The expected numbers are computed in this process, from what the sliders on the page say.
 """

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.browser
 
 ON = """(el) => [...el.querySelectorAll(".on[data-stage]")].map((one) => [
     one.dataset.stage,
-    one.closest("details")?.dataset.section ?? one.closest("[data-view]")?.dataset.view ?? one.closest("svg").className.baseVal,
+    one.closest("details")?.dataset.section ?? one.closest("[data-view]")?.dataset.view
+        ?? one.closest("svg").className.baseVal,
 ])"""
 PLACES = {  # where -> a stage's node there
     "bars": '[data-view="bars"] .row[data-stage="{0}"]',

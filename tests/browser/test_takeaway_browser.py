@@ -108,7 +108,9 @@ def test_csv_of_points(taken):
     assert {(row["name"], float(row["accuracy"]), int(row["macs"])) for row in rows} == shown and len(rows) > 80
     published = cl.published().query("source.str.startswith('torchvision')")
     for row in rows[::9]:
-        known = published[(published["model"] == row["name"]) & ((published["accuracy"] - float(row["accuracy"])).abs() < 1e-6)]
+        known = published[
+            (published["model"] == row["name"]) & ((published["accuracy"] - float(row["accuracy"])).abs() < 1e-6)
+        ]
         assert (int(row["params"]), int(row["activations"])) == (known["params"].iloc[0], known["activations"].iloc[0])
 
 
@@ -153,7 +155,8 @@ def test_state_copied_and_restored(taken, allowed):
     if status.text_content() == "copied":
         copied = page.evaluate("() => navigator.clipboard.readText()") if allowed else STATE
     else:
-        copied = page.evaluate("() => document.activeElement.value.slice(...[document.activeElement].flatMap((el) => [el.selectionStart, el.selectionEnd]))")
+        selected = "(el) => el.value.slice(el.selectionStart, el.selectionEnd)"
+        copied = page.evaluate(f"() => ({selected})(document.activeElement)")
     assert copied == STATE
     page.context.clear_permissions()
     said = run(page, f"again = cl.Explorer.from_state({copied!r})\nprint(again.state, again.cost == explorer.cost)")

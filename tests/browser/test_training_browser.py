@@ -17,7 +17,6 @@ from tests.browser.explorer_page import (
     open_section,
     points,
     press,
-    read,
     run,
     show,
     slider,
@@ -88,7 +87,10 @@ def test_training_beside_the_notebook(page, tmp_path):
     assert said.startswith(f"done, {network}: ") and said.endswith(" It is on the plot.")
     assert view.locator('[data-readout="epochs"]').text_content() == "3 of 3 epochs"
     curve = view.locator('[data-view="curve"]')
-    assert re.match("accuracy over epochs, after epoch 3 of 3: validation [0-9.]+ %, training [0-9.]+ %", curve.get_attribute("aria-label"))
+    assert re.match(
+        "accuracy over epochs, after epoch 3 of 3: validation [0-9.]+ %, training [0-9.]+ %",
+        curve.get_attribute("aria-label"),
+    )
     yours = [p for p in points(view) if p["kind"] == "yours"]
     assert not before and len(yours) == 1 and abs(yours[0]["accuracy"] - accuracy) < 0.051
     with Store(store) as book:

@@ -74,7 +74,8 @@ export function remember(view) {
 export function undo(view) {
   const now = snapshot(view);
   let before = view.past.pop();
-  while (alike(before, now)) before = view.past.pop();
+  // What Python was asked for and has not answered is taken back as well: then `before` is what is still to be seen.
+  while (!view.wanted && alike(before, now)) before = view.past.pop();
   if (!before) return;
   view.coefficients = before.coefficients;
   go(view, before.id, before.settings);
@@ -154,8 +155,9 @@ export function adopt(view, sent) {
   view.rebuild();
 }
 
-// Python refused what was asked: back to what it has.
-export function refused(view) {
+// Python refused what was asked: back to what it has, unless something else was asked since.
+export function refused(view, id) {
+  if (view.wanted && id !== undefined && view.wanted.id !== id) return;
   view.wanted = null;
   adopt(view, view.model.get("_lattice"));
 }

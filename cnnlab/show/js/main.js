@@ -89,7 +89,7 @@ function follow(view) {
 }
 
 function heard(view, message) {
-  if (message.refused || message.unavailable) refused(view);
+  if (message.unavailable === "go" || (message.refused && message.do === "go")) refused(view, message.id);
   for (const each of VIEWS) if (each.heard) each.heard(view, message);
 }
 

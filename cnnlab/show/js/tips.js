@@ -44,7 +44,7 @@ export function tipStages(view, node) {
 export function pointTip(view, target) {
   const mark = target.closest("[data-point]");
   if (!mark) return;
-  const point = view.evidence.points[Number(mark.getAttribute("data-point"))];
+  const point = view.drawn.points[Number(mark.getAttribute("data-point"))]; // the marks may be older than the evidence
   const interval = point.low === null ? "" : `, 95 % interval ${point.low.toFixed(1)} to ${point.high.toFixed(1)} %`;
   const costs = Object.keys(KINDS)
     .map((kind) => [kind, costOf(view, point, kind)])

@@ -104,6 +104,7 @@ function layoutPoints(view) {
   const { evidence, against, nodes: { p } } = view;
   const { bottom, top } = view.box;
   p.points.replaceChildren();
+  view.drawn = evidence;
   view.places = new Map();
   view.below = 0;
   const errors = [];
