@@ -698,8 +698,6 @@ def test_training_and_timing(trained, tmp_path):
     assert (point["accuracy"], point["place"], point["kind"]) == (row["accuracy"], network, "yours")
     assert point["costs"] == {kind: row[kind] for kind in KINDS}
     assert ["own", SOURCES["own"].label] in explorer._sources
-    explorer.save_html(tmp_path / "page.html")
-    assert len(embedded(tmp_path / "page.html")["answers"]["data"]["own"]["_evidence"]["points"]) == 1
 
     explorer.width = 1.0
     assert trained.ask(do="latency") is None
@@ -810,6 +808,7 @@ def saved(tmp_path_factory) -> tuple[cl.Explorer, Path, dict[str, Any]]:
     path = tmp_path_factory.mktemp("saved") / "explorer.html"
     explorer = cl.Explorer("small_resnet", edits=EDITED, depth=2, data="glyphs", against="fvcore")
     explorer.add("mine", 50, explorer.architecture)
+    explorer.put("own", points_of("cifar10")[:1])
     explorer.save_html(path)
     return explorer, path, embedded(path)
 
@@ -822,6 +821,7 @@ def test_a_saved_page_is_small_and_always_the_same(saved, tmp_path):
     assert (tmp_path / "again.html").read_bytes() == path.read_bytes() and explorer.state == before
     again = cl.Explorer.from_state(explorer.state, data="glyphs", against="fvcore")
     again.add("mine", 50, again.architecture)
+    again.put("own", points_of("cifar10")[:1])
     again.save_html(tmp_path / "third.html")
     assert (tmp_path / "third.html").read_bytes() == path.read_bytes()
     text = path.read_text(encoding="utf-8")
@@ -843,13 +843,14 @@ def test_a_saved_page_answers_for_every_family_and_source(saved):
     for key in ("resnet", "small_mbconv"):
         expected = explorer._contents.lattice(key, {}, "glyphs", ALL_KINDS)
         assert answers["go"][key]["_lattice"]["numbers"] == packed(expected)["numbers"]
-    assert set(answers["data"]) == {key for key in SOURCES if key != "own"}
+    assert set(answers["data"]) == set(SOURCES) == {key for key, _ in state["_sources"]}
     for key, answer in answers["data"].items():
         assert [p["name"] for p in answer["_evidence"]["points"]][: len(points_of(key))] == [
             p["name"] for p in points_of(key)
         ]
         assert set(answer["_costs"]) == {"source", *ALL_KINDS} - set(KINDS)
     assert answers["data"]["glyphs"]["_evidence"]["points"][-1]["name"] == "mine"
+    assert answers["data"]["own"]["_evidence"]["points"] == points_of("cifar10")[:1]
     bands = {place for place, found in state["_bands"].items() if found}
     assert bands == {f"{place[0]}|{place[1]}" for place in BANDS}
 

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+import cnnlab as cl
 from tests.browser import explorer_page as pages
 from tests.browser import lab as labs
 
@@ -34,6 +35,14 @@ def with_explorer():
         cells = json.loads(path.read_text())["cells"]
         if any("Explorer" in "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"):
             yield path
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory):
+    """An Explorer as a page of its own, with some of its rows edited, and a budget."""
+    path = tmp_path_factory.mktemp("saved") / "explorer.html"
+    cl.Explorer.from_state(pages.EDITED, budget=2e9).save_html(path)
+    return path
 
 
 @pytest.fixture(scope="session")

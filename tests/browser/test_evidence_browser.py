@@ -12,6 +12,7 @@ from tests.browser.explorer_page import (
     choose,
     classes_of,
     control,
+    kernel_agrees,
     network,
     number,
     points,
@@ -126,6 +127,23 @@ def test_measured_points_have_intervals(view, data):
     bars = view.locator(".errors").get_attribute("d").count("M")
     assert bars == len([p for p in points(view) if not p["below"]])
     choose(view, "data", "imagenet")
+
+
+def test_every_source_with_every_measured_family(page):
+    """Also those of which nothing is published, measured or predicted; as many classes as were measured there."""
+    view = show(page, "cl.Explorer('small_plain', data='clothing64')")
+    for data in ("clothing64", "glyphs", "fashion_mnist", "imagenet", "cifar10"):
+        choose(view, "data", data)
+        for key in ("small_resnet", "small_mbconv", "small_plain"):
+            choose(view, "family", key)
+            page.wait_for_timeout(400)  # the number of classes, and what is predicted, come by themselves
+            params = network(read(view)["state"], data).cost().params
+            view.locator('[data-readout="params"]', has_text=f"{params:,}").wait_for()
+            slider(view, "width").focus()
+            page.keyboard.press("ArrowRight")
+            check(view)
+            assert page.problems == [], (data, key)
+    kernel_agrees(view)
 
 
 @pytest.mark.parametrize("data", ["glyphs", "cifar10"])

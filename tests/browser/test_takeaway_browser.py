@@ -15,6 +15,7 @@ from tests.browser import lab as labs
 from tests.browser.explorer_page import (
     CONVENTIONS,
     COUNTS,
+    EDITED,
     check,
     choose,
     control,
@@ -34,14 +35,13 @@ from tests.browser.explorer_page import (
 
 pytestmark = pytest.mark.browser
 
-STATE = "efficientnet,d=1.2,w=0.9,r=192,2.kernel=5,6.block=basic"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
 def taken(page, tmp_path_factory):
     """An Explorer with edited rows, and how to save what a button hands over."""
-    view = show(page, f"cl.Explorer.from_state({STATE!r})")
+    view = show(page, f"cl.Explorer.from_state({EDITED!r})")
     folder = tmp_path_factory.mktemp("taken")
 
     def save(button, of=view):
@@ -65,7 +65,7 @@ def test_pytorch_source(taken):
     made = runpy.run_path(str(path))
     name = re.findall(r"^class (\w+)", text, re.MULTILINE)[-1]
     model = made[name]().eval()
-    cost = network(STATE, "imagenet").cost()
+    cost = network(EDITED, "imagenet").cost()
     assert sum(p.numel() for p in model.parameters()) == cost.params
     with torch.no_grad():
         assert model(torch.zeros(1, 3, 192, 192)).shape == (1, 1000)
@@ -84,7 +84,7 @@ def test_csv_of_stages(taken):
     path = save("csv")
     assert path.name.startswith("efficientnet_d=1.2") and path.suffix == ".csv"
     rows = list(csv.DictReader(io.StringIO(path.read_text())))
-    arch = network(STATE, "imagenet")
+    arch = network(EDITED, "imagenet")
     frame, total = arch.graph().table(by="stage"), rows.pop()
     assert total["stage"] == "total" and [row["stage"] for row in rows] == frame["stage"].tolist()
     for kind in COUNTS:
@@ -124,8 +124,8 @@ def test_pictures(browser, taken):
     root = ET.parse(svg).getroot()
     assert root.tag == f"{SVG}svg" and svg.suffix == ".svg"
     texts = texts_of(svg)
-    cost = network(STATE, "imagenet").cost()
-    assert STATE in texts and f"{cost.macs:,} multiply-adds, {cost.params:,} parameters" in texts
+    cost = network(EDITED, "imagenet").cost()
+    assert EDITED in texts and f"{cost.macs:,} multiply-adds, {cost.params:,} parameters" in texts
     assert {"ImageNet top-1, %", "you are here", "stage7", "192 px"} <= set(texts)
     source = svg.read_text()
     assert not re.search(r"var\(|<script|url\(|href=| style=", source)
@@ -153,23 +153,21 @@ def test_state_copied_and_restored(taken, allowed):
     status = view.locator('[data-readout="taken"]', has_text=re.compile("^copied$|^Selected: "))
     status.wait_for()
     if status.text_content() == "copied":
-        copied = page.evaluate("() => navigator.clipboard.readText()") if allowed else STATE
+        copied = page.evaluate("() => navigator.clipboard.readText()") if allowed else EDITED
     else:
         selected = "(el) => el.value.slice(el.selectionStart, el.selectionEnd)"
         copied = page.evaluate(f"() => ({selected})(document.activeElement)")
-    assert copied == STATE
+    assert copied == EDITED
     page.context.clear_permissions()
     said = run(page, f"again = cl.Explorer.from_state({copied!r})\nprint(again.state, again.cost == explorer.cost)")
-    assert said == f"{STATE} True"
+    assert said == f"{EDITED} True"
 
 
-def test_saved_page_says_what_needs_python(browser, taken, tmp_path):
-    path = tmp_path / "saved.html"
-    cl.Explorer.from_state(STATE).save_html(path)
-    page = labs.open_page(browser, path, width=1700, height=1300)
+def test_saved_page_says_what_needs_python(browser, saved):
+    page = labs.open_page(browser, saved, width=1700, height=1300)
     view = page.locator(".cnnlab")
     view.wait_for()
-    assert check(view)["state"] == STATE
+    assert check(view)["state"] == EDITED
     for name in ("2.kernel", "6.block", "all-blocks"):
         assert control(view, name).is_disabled()
     open_section(view, "training")
@@ -190,14 +188,14 @@ def test_saved_page_says_what_needs_python(browser, taken, tmp_path):
     assert len(points(view)) > 20
     choose(view, "data", "imagenet")
     press(view, "undo")
-    wait_state(view, re.escape(STATE) + "$")
+    wait_state(view, re.escape(EDITED) + "$")
     check(view)
     assert page.problems == []
     page.close()
 
 
 def network_source():
-    return cl.Explorer.from_state(STATE).architecture.graph().to_pytorch()
+    return cl.Explorer.from_state(EDITED).architecture.graph().to_pytorch()
 
 
 PARTS = {

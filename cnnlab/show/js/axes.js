@@ -9,11 +9,14 @@ export function linearTicks(least, most, pixels = 600) {
   return ticks;
 }
 
+const TICK = 50; // px between two of them, for "500 M"
+
 export function logTicks(least, most, pixels) {
   const decade = pixels / Math.log10(most / least);
-  const marks = decade > 146 ? [1, 2, 5] : decade > 66 ? [1, 5] : [1];
+  const marks = decade > TICK / 0.301 ? [1, 2, 5] : decade > TICK / 0.477 ? [1, 3] : [1];
+  const step = Math.ceil(TICK / decade);
   const ticks = [];
-  for (let e = Math.floor(Math.log10(least)); e <= Math.log10(most); e++)
+  for (let e = Math.ceil(Math.log10(least) / step - 1) * step; e <= Math.log10(most); e += step)
     for (const m of marks) if (m * 10 ** e >= least && m * 10 ** e <= most) ticks.push(Number(`${m}e${e}`));
   return ticks;
 }

@@ -6,7 +6,7 @@ import { KNOBS } from "./costs.js";
 // The prediction at a position of the sliders (that of now if none is given), or null.
 export function bandAt(view, at = view.at) {
   const band = view.model.get("_bands")[`${view.model.get("data")}|${view.lattice.key}`];
-  if (!band || view.lattice.id !== view.lattice.key) return null;
+  if (!band || !band.numbers || view.lattice.id !== view.lattice.key) return null; // {}: nothing can be predicted
   const inside = KNOBS.map((name, i) => at[i] - band[name][0]);
   const lengths = KNOBS.map((name) => band[name][1] - band[name][0] + 1);
   if (inside.some((x, i) => x < 0 || x >= lengths[i])) return null;

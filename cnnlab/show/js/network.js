@@ -7,10 +7,15 @@ import { tipStages } from "./tips.js";
 
 const NET = { height: 262, middle: 98, tallest: 184, labels: 210, column: 60, letter: 6, gap: 3, widest: 64 };
 
+const NOTES = [
+  "height grows with the feature map (square root), thickness with width, one slab a block",
+  "height: the feature map's px (square root); thickness: its channels; one slab a block",
+];
+
 function build(view) {
   const n = view.nodes;
   const title = h(n.homes.net, "h4", {}, "The network, to scale ");
-  h(title, "small", {}, "height grows with the feature map (square root), thickness with width, one slab a block");
+  n.netNote = h(title, "small", {}, NOTES[0]);
   n.net = s(n.homes.net, "svg", { class: "cnnlab-svg", height: NET.height, "data-view": "network", role: "img" });
   tipStages(view, n.net);
 }
@@ -46,6 +51,9 @@ function update(view) {
   const fit = thickness(columns, least, view.netWidth);
   const widths = columns.map((row, i) => Math.max(least[i], breadth(row, fit)));
   const narrow = least[0] < NET.column;
+  const squeeze = Math.min(1, view.netWidth / widths.reduce((a, b) => a + b, 0)); // very many blocks
+  widths.forEach((width, i) => { widths[i] = width * squeeze; });
+  say(n.netNote, narrow ? NOTES[1] : NOTES[0]);
   const air = Math.max(0, view.netWidth - widths.reduce((a, b) => a + b, 0)) / columns.length;
   let x = 0;
   columns.forEach((row, i) => {
@@ -53,7 +61,7 @@ function update(view) {
     set(nodes.group, "transform", `translate(${(x + (widths[i] + air) / 2).toFixed(1)} 0)`);
     set(nodes.back, "x", (-(widths[i] + air) / 2).toFixed(1));
     set(nodes.back, "width", (widths[i] + air).toFixed(1));
-    set(nodes.slab, "d", slabPath(row, fit, tall(row.size)));
+    set(nodes.slab, "d", slabPath(row, fit, tall(row.size), squeeze));
     columnTexts(row, lattice, narrow).forEach((text, k) => say(nodes.texts[k], text));
     x += widths[i] + air;
   });
@@ -72,11 +80,11 @@ function leastWidths(columns, lattice, width) {
 }
 
 function columnTexts(row, lattice, narrow) {
-  if (row.name === "image") return [`${row.size} px`, "image", "", ""];
+  if (row.name === "image") return [narrow ? `${row.size}` : `${row.size} px`, "image", "", ""];
   const classes = row.size === 1 && row.channels === lattice.classes;
-  const second = `${whole(row.channels)} ${classes ? "classes" : narrow ? "ch" : "wide"}`;
+  const second = `${whole(row.channels)} ${classes ? "classes" : narrow ? "" : "wide"}`.trim();
   const third = row.name.startsWith("stage") ? `× ${row.blocks}` : "";
-  return [`${row.size} px`, second, third || row.name, third ? row.name : ""];
+  return [narrow ? `${row.size}` : `${row.size} px`, second, third || row.name, third ? row.name : ""];
 }
 
 const thick = (row, fit) => (row.name === "image" ? 4 : Math.max(1.5, row.scaled * fit));
@@ -96,10 +104,10 @@ function thickness(columns, least, width) {
   return low;
 }
 
-function slabPath(row, fit, tall) {
-  const wide = thick(row, fit);
-  const step = wide + gap(fit);
-  const start = -(row.blocks * step - gap(fit)) / 2;
+function slabPath(row, fit, tall, squeeze) {
+  const wide = thick(row, fit) * squeeze;
+  const step = wide + gap(fit) * squeeze;
+  const start = -(row.blocks * step - gap(fit) * squeeze) / 2;
   const top = (NET.middle - tall / 2).toFixed(1);
   let path = "";
   for (let i = 0; i < row.blocks; i++)

@@ -88,6 +88,7 @@ function update(view) {
 // For each depth the largest width that costs no more: a staircase, as widths and depths are whole numbers.
 function drawLines(view) {
   const { lattice, macsGrid, nodes: n } = view;
+  const taken = [];
   SHARES.forEach(([share, word], i) => {
     const most = share * view.sum.macs;
     const places = [];
@@ -99,10 +100,14 @@ function drawLines(view) {
     const [line, text] = n.isoLines[i];
     set(line, "d", places.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join(""));
     set(line, "class", share === 1 ? "same" : "");
-    const [x, y] = places[0] || [0, 0];
-    set(text, "x", Math.min(x + 4, view.planeRight - 30).toFixed(1));
-    set(text, "y", (y - 1 - 11 * (x + 4 > view.planeRight - 30)).toFixed(1));
     say(text, places.length > 2 ? word : "");
+    if (places.length < 3) return;
+    const [x, y] = [Math.min(places[0][0] + 4, view.planeRight - 30), places[0][1] - 1];
+    // Above another that is in the way.
+    const height = taken.filter((other) => Math.abs(other - x) < 36).length;
+    taken.push(x);
+    set(text, "x", x.toFixed(1));
+    set(text, "y", (y - 12 * height).toFixed(1));
   });
 }
 
