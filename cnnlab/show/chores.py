@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.arch.bases import FAMILIES
 from cnnlab.show.points import YOURS, given_points
 from cnnlab.show.sources import SOURCES
 from cnnlab.show.state import key as plain
+from cnnlab.show.state import write
 
 if TYPE_CHECKING:
     from cnnlab.run.background import Background
@@ -48,7 +51,7 @@ class Chores:
                     self.latency()
                 case {"do": "source"}:
                     self._explorer.send({"file": self._source()})
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, OSError, OverflowError) as error:
             self._explorer.send({"refused": str(error), **{name: message.get(name) for name in ("do", "id")}})
 
     def train(self, data: str, epochs: int, limit: int | None) -> None:
@@ -99,7 +102,7 @@ class Chores:
         with Store(self._store) as book:
             frame = book.frame()
         for row in frame[frame["data"] == source].astype(object).to_dict("records"):
-            self._put(source, f"{plain(row['base'])},d={row['depth']:g},w={row['width']:g},r={row['resolution']}", row)
+            self._put(source, _place(row), row)
 
     def _put(self, data: str, network: str, row: Mapping[Any, Any]) -> None:
         accuracy = row.get("accuracy")
@@ -134,3 +137,13 @@ class Chores:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         return str(folder / "explorer.sqlite")
+
+
+def _place(row: Mapping[Any, Any]) -> str:
+    """The state of a row's network: its base is a family's, or of another name, with the edits that it was given."""
+    words = str(row["base"]).split(" ")
+    edits = [word for word in words[1:] if re.fullmatch(r"\d+\.\w+=\S+", word)]
+    base = " ".join(word for word in words if word not in edits)
+    family = next((key for key, (_, of) in FAMILIES.items() if of == base), plain(base))
+    numbers = [word.replace("=True", "=1").replace("=False", "=0") for word in edits]
+    return ",".join([write(family, row["depth"], row["width"], row["resolution"]), *numbers])

@@ -43,8 +43,6 @@ from cnnlab.show.sources import SOURCES
 HERE = Path(__file__).parent / "js"
 STYLES = ("explorer.css", "parts.css")
 PHIS = tuple(k / 2 for k in range(15))
-GUARDED = ("family", "edits", "coefficients", *STEPS)
-"""Traits that belong together: they are read and written one at a time."""
 
 
 class Explorer(anywidget.AnyWidget):
@@ -117,14 +115,15 @@ class Explorer(anywidget.AnyWidget):
     ) -> None:
         # Messages may arrive on several threads at once (JupyterLab's subshells), so one lock guards the traits.
         self._lock = threading.RLock()
+        self._chores = Chores(self, store)  # first: what is refused below is closed as well
         own = lattice_of(base)
         given = None if points is None else given_points(points)
         first = source_of(data, points, own.key)
         self._contents = Contents(base, own.key, given, first, axis)
         self._kinds: tuple[str, ...] = KINDS
         self._moving = True  # while several traits change that only together are a network
+        self._told_edits = False  # whether the message that is taken has edits
         self._added: dict[str, list[dict[str, Any]]] = {}
-        self._chores = Chores(self, store)
         network = self._contents.lattice(own.key, numbered(edits or {}), first)
         pixels = network.base.resolution if resolution is None else resolution
         settings = {k: on_slider(network, k, v) for k, v in zip(STEPS, (depth, width, pixels), strict=True)}
@@ -163,7 +162,7 @@ class Explorer(anywidget.AnyWidget):
             known = states.choices([*FAMILIES, "a name of cl.names()"])
             raise ValueError(f"state {state!r}: family={view.family!r} is unknown; it must be {known}")
         more = {"edits": view.edits, "coefficients": view.coefficients}
-        return cls(view.family if base is None else base, **view.sliders, **{**more, **options})
+        return cls(view.family if base is None else base, **{**view.sliders, **more, **options})
 
     @property
     def state(self) -> str:
@@ -226,6 +225,7 @@ class Explorer(anywidget.AnyWidget):
             new = {point["name"] for point in points}
             kept = [point for point in self._added.get(source, []) if point["name"] not in new]
             self._added[source] = [*kept, *points]
+            self._offer(source)
             if source == self.data:
                 self._show_source()
 
@@ -246,7 +246,7 @@ class Explorer(anywidget.AnyWidget):
 
     @property
     def training(self) -> dict[str, Any]:
-        """The last report of the training in the background: state, message, epochs, row; {} if there was none."""
+        """The last report of the training in the background: state, message, epochs, network; {} before one."""
         return dict(self._training)
 
     def tell(self, trait: str, value: Any) -> None:
@@ -303,12 +303,19 @@ class Explorer(anywidget.AnyWidget):
         return bundle
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """What the front end sends; one message at a time."""
+        """What the front end sends; one message at a time. Edits are of one family: others than those that come with it
+        are dropped."""
         with self._lock:
-            super().set_state(sync_data)
+            if sync_data.get("family", self.family) != self.family:
+                sync_data = {"edits": {}, **sync_data}
+            self._told_edits = "edits" in sync_data
+            try:
+                super().set_state(sync_data)
+            finally:
+                self._told_edits = False
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in GUARDED:
+        if self.has_trait(name):  # traitlets holds back what changes while it takes a message
             with self._lock:
                 super().__setattr__(name, value)
         else:
@@ -359,7 +366,12 @@ class Explorer(anywidget.AnyWidget):
                 found[knob] = chosen.header[knob][own]
         return found
 
+    def _offer(self, source: str) -> None:
+        if source not in dict(self._sources):  # a user's own points, of which the first has come
+            self._sources = [*self._sources, [source, SOURCES[source].label]]
+
     def _show_source(self) -> None:
+        self._offer(self.data)
         self._evidence = self._contents.sent(self.data, self._added)
         self._costs = {}
         self._show_kind()
@@ -399,7 +411,11 @@ class Explorer(anywidget.AnyWidget):
 
     @traitlets.validate(*STEPS)
     def _valid_step(self, proposal: Any) -> float:
-        return on_slider(self._now(), proposal["trait"].name, proposal["value"])
+        try:
+            chosen = self._now()
+        except (TypeError, ValueError) as error:
+            raise SettingError(str(error)) from None
+        return on_slider(chosen, proposal["trait"].name, proposal["value"])
 
     @traitlets.validate("budgets")
     def _valid_budgets(self, proposal: Any) -> dict[str, float]:
@@ -416,14 +432,14 @@ class Explorer(anywidget.AnyWidget):
 
     @traitlets.validate("coefficients")
     def _valid_coefficients(self, proposal: Any) -> list[float]:
-        return checked_coefficients(dict(zip(USUAL, proposal["value"], strict=True)))
+        return checked_coefficients(proposal["value"])
 
     @traitlets.observe("family", "edits")
     def _another_network(self, change: Any) -> None:
         if self._moving:
             return
         with self._lock:
-            if change["name"] == "family" and self.edits:
+            if change["name"] == "family" and self.edits and not self._told_edits:
                 self.edits = {}  # of another network's rows; this comes back here
             else:
                 self._arrive()

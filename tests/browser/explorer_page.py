@@ -290,13 +290,17 @@ def open_section(view: Locator, name: str) -> Locator:
 
 CELLS = ("# an Explorer", "# what the kernel says", "complaints = []")
 WATCH = """
-import logging, threading
+import logging, threading, traceback
 complaints = []
 class Watch(logging.Handler):
     def emit(self, record):
         complaints.append(self.format(record))
 for log in {logging.getLogger(), get_ipython().log, get_ipython().kernel.log, logging.getLogger("Comm")}:
     log.addHandler(Watch(logging.WARNING))
+def show_traceback(*args, shown=get_ipython().showtraceback, **kwargs):  # of what a page sends, too
+    complaints.append(traceback.format_exc())
+    shown(*args, **kwargs)
+get_ipython().showtraceback = show_traceback
 threading.excepthook = lambda told: complaints.append(f"{told.exc_type.__name__}: {told.exc_value}")
 import cnnlab as cl
 """
