@@ -17,9 +17,11 @@ TEXTS = """(root) => {
     const scrolledAway = (box, home) => {
         for (let up = home; up !== root; up = up.parentElement) {
             const all = up.getBoundingClientRect();
-            if (getComputedStyle(up).overflowY !== "visible" && (box.top < all.top - 1 || box.bottom > all.bottom + 1)) return true;
+            const outside = box.top < all.top - 1 || box.bottom > all.bottom + 1;
+            if (getComputedStyle(up).overflowY !== "visible" && outside) return true;
         }
-        return Boolean(home.closest("thead") === null && home.closest(".cnnlab-lines") && box.top < home.closest(".cnnlab-lines").getBoundingClientRect().top + 22);
+        const lines = home.closest("thead") === null && home.closest(".cnnlab-lines"); // under their sticky head
+        return Boolean(lines) && box.top < lines.getBoundingClientRect().top + 22;
     };
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
         const home = node.parentElement;
@@ -36,10 +38,12 @@ TEXTS = """(root) => {
                 if (!inside(box, all) || box.top < all.top - 1.5 || box.bottom > all.bottom + 1.5) cut = "its picture";
             }
             for (let up = home; up !== root && !cut; up = up.parentElement)
-                if (getComputedStyle(up).overflowX !== "visible" && up.clientWidth && !inside(box, up.getBoundingClientRect()))
-                    cut = up.className.baseVal ?? up.className ?? up.tagName;
+                if (getComputedStyle(up).overflowX !== "visible" && up.clientWidth)
+                    if (!inside(box, up.getBoundingClientRect()))
+                        cut = up.className.baseVal ?? up.className ?? up.tagName;
             const air = svg ? 1.5 : -0.25; // of pictures' texts, on either side
-            found.push({ text: node.data.trim(), cut, box: [box.left - air, box.top + 0.22 * box.height, box.right + air, box.bottom - 0.25 * box.height] });
+            const [top, bottom] = [box.top + 0.22 * box.height, box.bottom - 0.25 * box.height];
+            found.push({ text: node.data.trim(), cut, box: [box.left - air, top, box.right + air, bottom] });
         }
     }
     const canvas = document.createElement("canvas").getContext("2d");
@@ -49,7 +53,8 @@ TEXTS = """(root) => {
         canvas.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
         const room = menu.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 16;
         const text = menu.selectedOptions[0].textContent;
-        if (canvas.measureText(text).width > room + 3) found.push({ text, cut: `the menu ${menu.dataset.control}`, box: null });
+        if (canvas.measureText(text).width <= room + 3) continue;
+        found.push({ text, cut: `the menu ${menu.dataset.control}`, box: null });
     }
     return found;
 }"""
@@ -58,11 +63,13 @@ TEXTS = """(root) => {
 CONTRAST = """(root) => {
     const parse = (text) => {
         const share = text.startsWith("color(srgb") ? 255 : 1;
-        const n = text.replace(/^color\\(srgb/, "").match(/[\\d.e-]+%?/g).map((v) => parseFloat(v) / (v.endsWith("%") ? 100 : 1));
+        const words = text.replace(/^color\\(srgb/, "").match(/[\\d.e-]+%?/g);
+        const n = words.map((v) => parseFloat(v) / (v.endsWith("%") ? 100 : 1));
         return [...n.slice(0, 3).map((v) => v * share), n[3] ?? 1];
     };
     const over = ([r, g, b, a], under) => [r, g, b].map((v, i) => v * a + under[i] * (1 - a));
-    const light = (rgb) => rgb.map((v) => v / 255).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    const linear = (c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const light = (rgb) => rgb.map((v) => linear(v / 255))
         .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
     const behind = (el) => {
         const layers = [];
@@ -75,11 +82,13 @@ CONTRAST = """(root) => {
         return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     };
     const own = (el) => [...el.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
-    const seen = (el) => el.checkVisibility({ visibilityProperty: true }) && !el.closest("button:disabled, .cnnlab-live, .cnnlab-tip");
+    const seen = (el) => el.checkVisibility({ visibilityProperty: true })
+        && !el.closest("button:disabled, .cnnlab-live, .cnnlab-tip");
     const paint = (el) => (el.namespaceURI.endsWith("svg") ? getComputedStyle(el).fill : getComputedStyle(el).color);
     const texts = [...root.querySelectorAll("*")].filter((el) => seen(el) && own(el) && el.tagName !== "OPTION");
     const marks = [...root.querySelectorAll(".cnnlab-legend .point, rect.macs, rect.params, .slab")].filter(seen);
-    const faint = (all, least) => all.map((el) => [ratio(parse(paint(el)), el), el.textContent || el.getAttribute("class")])
+    const name = (el) => el.textContent || el.getAttribute("class");
+    const faint = (all, least) => all.map((el) => [ratio(parse(paint(el)), el), name(el)])
         .filter(([x]) => x < least).map(([x, what]) => `${what.slice(0, 40)}: ${x.toFixed(2)}`);
     return [...faint(texts, 4.5), ...faint(marks, 2)];
 }"""
