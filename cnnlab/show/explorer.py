@@ -345,6 +345,16 @@ class Explorer(anywidget.AnyWidget):
             self.go(asked)
             self._lattice = {**self._lattice, "asked": asked}
 
+    def take(self, network: str, settings: Mapping[str, Any]) -> None:
+        """The sliders of a page, if they are those of the present network: a page may not have heard of it yet."""
+        with self._lock:
+            if network != self._lattice["id"]:
+                return
+            with self.hold_trait_notifications():
+                for name in (*STEPS, "coefficients"):
+                    if name in settings:
+                        setattr(self, name, settings[name])
+
     def _now(self) -> Lattice:
         return self._contents.lattice(self.family, numbered(self.edits), self.data, self._kinds)
 

@@ -56,8 +56,10 @@ export function send(view) {
   view.syncing = view.wanted ? setTimeout(() => send(view), SYNC_MS) : 0;
   if (view.wanted) return;
   const [depth, width, resolution] = values(view);
-  view.model.set({ depth, width, resolution, coefficients: [...view.coefficients] });
-  view.model.save_changes();
+  const settings = { depth, width, resolution, coefficients: [...view.coefficients] };
+  // As a message, so that it stays behind an earlier one and before a later one; traits may overtake them.
+  if (view.model.get("_static")) view.model.set(settings);
+  else view.model.send({ do: "set", id: view.lattice.id, ...settings });
 }
 
 // A step that Undo takes back: what was there before it.
