@@ -49,7 +49,7 @@ def checked_budgets(budget: float | Mapping[str, float] | None) -> dict[str, flo
         if kind not in AXES:
             raise SettingError(f"{where}: {kind!r} is no kind of cost; it must be {states.choices(AXES)}")
         if isinstance(most, (bool, str)) or not isinstance(most, (int, float, np.number)) or not 0 < most < 2**53:
-            raise SettingError(f"{where}={most!r}: it must be a number above 0")
+            raise SettingError(f"{where}={most!r}: it must be a number above 0 and below 2^53")
         found[kind] = float(most)
     return found
 

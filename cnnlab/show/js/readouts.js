@@ -46,7 +46,7 @@ function buildBudget(view, side) {
   n.best = button(side, "best", "Best under this budget", () => best(view), "To the most accurate network that keeps to it");
   n.budget.addEventListener("input", () => {
     view.best = null;
-    const value = n.budget.valueAsNumber * unit(view);
+    const value = Math.min(n.budget.valueAsNumber * unit(view), Number.MAX_SAFE_INTEGER);
     const budgets = { ...view.model.get("budgets") };
     if (value > 0) budgets[view.against] = value;
     else delete budgets[view.against];
