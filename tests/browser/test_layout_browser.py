@@ -128,7 +128,8 @@ def legible(view, dark, tmp_path):
     assert faint(view) == []
     view.locator('.row[data-stage="stage2"]').hover()
     assert faint(view) == [] and flaws(view) == []
-    shot = shoot(view, f"lab_{'dark' if dark else 'light'}", tmp_path)
+    shoot(view, f"lab_{'dark' if dark else 'light'}", tmp_path)
+    shot = shoot(view.locator(".cnnlab-plot"), f"plot_{'dark' if dark else 'light'}", tmp_path)
     with Image.open(shot) as image:
         median = ImageStat.Stat(image.convert("L")).median[0]
     assert median < 60 if dark else median > 220

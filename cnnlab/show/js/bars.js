@@ -65,7 +65,8 @@ function layout(view) {
   const width = Math.max(200, n.bars.clientWidth);
   const left = byStage(view) ? BARS.name : ROLE_NAME;
   view.barLength = width - left - BARS.value;
-  n.barKeys.forEach((key, i) => set(key, "transform", `translate(${left + 92 * i} 12)`));
+  const keys = byStage(view) ? left : 40;
+  n.barKeys.forEach((key, i) => set(key, "transform", `translate(${keys + 92 * i} 12)`));
   for (const row of n.rows) set(row.back, "width", width);
 }
 

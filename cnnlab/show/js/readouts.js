@@ -70,6 +70,7 @@ function layout(view) {
   say(n.budgetName, `${KINDS[view.against].label.replace(/,.*/, "")} at most`);
   n.budget.setAttribute("aria-label", `budget: ${n.budgetName.textContent}`);
   say(n.budgetUnit, unit(view) === MOST ? word.replace("M", "G") : word);
+  if (document.activeElement === n.budget) return; // it is being typed
   const shown = n.budget.valueAsNumber * unit(view);
   if (Math.abs((budget || NaN) / shown - 1) > 1e-9 || Number.isNaN(shown) !== !budget)
     n.budget.value = budget ? Number((budget / unit(view)).toPrecision(12)) : "";
