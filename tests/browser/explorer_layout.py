@@ -32,7 +32,7 @@ TEXTS = """(root) => {
         const svg = home.closest("svg");
         for (const box of range.getClientRects()) {
             if (box.width < 1 || scrolledAway(box, home)) continue;
-            if (within.width < 600 && home.closest(".cnnlab-scroll, .cnnlab-lines")) continue; // tables scroll on a small page
+            if (within.width < 600 && home.closest(".cnnlab-scroll, .cnnlab-lines")) continue; // tables scroll
             let cut = !inside(box, within) ? "the Explorer" : "";
             if (svg) {
                 const all = svg.getBoundingClientRect();
