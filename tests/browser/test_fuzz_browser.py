@@ -168,7 +168,8 @@ def settled(view):
         shown = read(view)
         costs = ", ".join(f"{kind}={number(shown[kind]):,}" for kind in COUNTS)
         said = view.page.locator(".kernel-says").text_content()
-        if said == f"{shown['state']} Cost({costs})" and shown["axis"] != "…":
+        answered = shown["axis"] != "…" and shown["state"].startswith(f"{shown['controls']['family']},")
+        if answered and said == f"{shown['state']} Cost({costs})":
             return check(view)
         view.page.wait_for_timeout(50)
     raise AssertionError(f"the kernel says {said}, the page {shown['state']} {costs}")
