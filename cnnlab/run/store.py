@@ -111,11 +111,13 @@ class Store:
 
         frame = pd.DataFrame(self._run("SELECT * FROM trials ORDER BY rowid"), columns=list(COLUMNS))
         numbers = {"REAL": "float64", "INTEGER": "int64"}  # also where there is none
-        frame = frame.astype({c: numbers[k] for c, kind in COLUMNS.items() if (k := kind.split()[0]) in numbers})
+        types = {name: numbers[kind.split()[0]] for name, kind in COLUMNS.items() if kind.split()[0] in numbers}
         try:
+            for name, kind in types.items():
+                frame = frame.astype({name: kind})
             for name in ("settings", "history", "versions"):
                 frame[name] = frame[name].map(json.loads)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{self.path} is damaged: a row's {name} cannot be read ({error})") from error
         return frame if keys is None else frame.set_index("key", drop=False).loc[list(keys)].reset_index(drop=True)
 
