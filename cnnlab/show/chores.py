@@ -43,8 +43,8 @@ class Chores:
             match message:
                 case {"do": "go", "id": str(network)}:
                     self._explorer.answer(network)
-                case {"do": "set", "id": str(network), **settings}:
-                    self._explorer.take(network, settings)
+                case {"do": "set", "id": str(network), "as": str(name), **settings}:
+                    self._explorer.take(network, settings, name)
                 case {"do": "train", "data": str(data), "epochs": int(epochs)}:
                     self.train(data, epochs, message.get("limit"))
                 case {"do": "stop"}:

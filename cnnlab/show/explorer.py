@@ -94,6 +94,7 @@ class Explorer(anywidget.AnyWidget):
     _bands: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     _training: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     _latencies: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    _taken = traitlets.Unicode().tag(sync=True)  # the last message of a page whose sliders were taken, or refused
 
     def __init__(
         self,
@@ -310,7 +311,8 @@ class Explorer(anywidget.AnyWidget):
                 sync_data = {"edits": {}, **sync_data}
             self._told_edits = "edits" in sync_data
             try:
-                super().set_state(sync_data)
+                with self.hold_sync():
+                    super().set_state(sync_data)
             finally:
                 self._told_edits = False
 
@@ -341,13 +343,15 @@ class Explorer(anywidget.AnyWidget):
 
     def answer(self, asked: str) -> None:
         """The same for a page, which is told with which words it asked."""
-        with self._lock:
+        with self._lock, self.hold_sync():
             self.go(asked)
             self._lattice = {**self._lattice, "asked": asked}
 
-    def take(self, network: str, settings: Mapping[str, Any]) -> None:
-        """The sliders of a page, if they are those of the present network: a page may not have heard of it yet."""
-        with self._lock:
+    def take(self, network: str, settings: Mapping[str, Any], name: str = "") -> None:
+        """The sliders of a page, if they are those of the present network: a page may not have heard of it yet.
+        name: of its message; the page hears it together with all that came of it."""
+        with self._lock, self.hold_sync():
+            self._taken = name
             if network != self._lattice["id"]:
                 return
             with self.hold_trait_notifications():

@@ -93,7 +93,7 @@ def test_typing_over_rows(view, key, edits):
         ("2.depth", "1.5", "stage2: depth=1.5: it must be a whole number"),
         ("2.width", "-8", "stage2: width=-8: it must be a whole number"),
         ("2.width", "20000", "width=20000: width must be a whole number from 1 to 10000"),
-        ("4.expand", "65", "stage4: expand=65: it must be a number above 0, at most 64."),
+        ("4.expand", "65", "stage4: expand=65: it must be a number from 1 to 64."),
         ("4.expand", "2.5", "expand=2.5: expand must be a whole number from 1 to 64"),
         ("4.se", "1.5", "stage4: se=1.5: it must be a number from 0 (none) to 1."),
     ],

@@ -49,8 +49,9 @@ export function moved(view) {
   if (!view.syncing) view.syncing = setTimeout(() => send(view), SYNC_MS);
 }
 
-// Tell Python, but never more often than it can matter.
-export function send(view) {
+// Tell Python, but never more often than it can matter, and not before the step is on the screen: JupyterLab draws its
+// own signs of a busy kernel.
+function send(view) {
   clearTimeout(view.syncing);
   // Python takes a slider's place for one of the network that it has, so its answer comes first.
   view.syncing = view.wanted ? setTimeout(() => send(view), SYNC_MS) : 0;
@@ -59,8 +60,24 @@ export function send(view) {
   const settings = { depth, width, resolution, coefficients: [...view.coefficients] };
   // As a message, so that it stays behind an earlier one and before a later one; traits may overtake them.
   if (view.model.get("_static")) view.model.set(settings);
-  else view.model.send({ do: "set", id: view.lattice.id, ...settings });
+  else {
+    view.sent = `${view.name}.${++view.count}`;
+    ask(view, { do: "set", id: view.lattice.id, as: view.sent, ...settings });
+  }
 }
+
+// A message to Python. Where there is none any more, as after a restart of the kernel, the page goes on by itself.
+export function ask(view, message) {
+  try {
+    view.model.send(message);
+  } catch {
+    view.sent = null;
+    view.hear({ do: message.do, id: message.id, refused: "Python has ended: to go on with it, run the cell again." });
+  }
+}
+
+// Whether Python's sliders are not yet what this page has told, or is about to tell.
+export const ahead = (view) => Boolean(view.wanted || view.syncing || (view.sent && view.model.get("_taken") !== view.sent));
 
 // A step that Undo takes back: what was there before it.
 const snapshot = (view) => ({ id: view.lattice.id, settings: values(view), coefficients: [...view.coefficients] });
@@ -100,7 +117,7 @@ export function go(view, id, settings) {
   const known = view.known.get(knownAs(view, id));
   const shown = Boolean(known) && (known.kinds.includes(view.against) || view.against === "latency");
   view.wanted = { id, settings, shown };
-  view.model.send({ do: "go", id });
+  ask(view, { do: "go", id });
   if (shown) show(view, known, settings);
 }
 
@@ -130,7 +147,7 @@ export function goTo(view, state) {
 // itself; a saved page has to be asked.
 export function refresh(view) {
   view.wanted = { id: view.lattice.id, settings: null };
-  view.model.send({ do: "go", id: view.lattice.id });
+  ask(view, { do: "go", id: view.lattice.id });
 }
 
 // The same network with one more row edited; null takes the edit back.

@@ -1,6 +1,6 @@
 // What can be turned: family, axis, source of accuracy, the sliders, the compound coefficients. And the page's frame.
 
-import { PHIS, compound, go, growth, move, moved, refresh, remember, reset, send, stateText, undo, values } from "./actions.js";
+import { PHIS, compound, go, growth, move, moved, refresh, remember, reset, stateText, undo, values } from "./actions.js";
 import { pin } from "./compare.js";
 import { KINDS, KNOBS, rowsAt, same, totals } from "./costs.js";
 import { OWN_KEYS, button, choice, h, hide, say, set, times, whole } from "./dom.js";
@@ -77,10 +77,7 @@ function buildKnob(view, side, name) {
     view.at = compound(view, PHIS[Number(input.value)]);
     return moved(view);
   });
-  input.addEventListener("change", () => {
-    view.turning = false;
-    send(view);
-  });
+  input.addEventListener("change", () => { view.turning = false; });
   return { input, output, hint: h(box, "small", { "data-hint": name }) };
 }
 

@@ -62,8 +62,8 @@ export function section(parent, name, title, open) {
 export const zoomOf = (node) => node.currentCSSZoom || 1;
 
 // One tab stop for many things: arrow keys, Home and End move among them.
-export function roving(nodes) {
-  nodes.forEach((node, i) => node.setAttribute("tabindex", i ? -1 : 0));
+export function roving(nodes, first = nodes[0]) {
+  for (const node of nodes) node.setAttribute("tabindex", node === first ? 0 : -1);
   const go = (event) => {
     const at = nodes.indexOf(event.currentTarget);
     const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: nodes.length - 1 };

@@ -2,7 +2,7 @@
 // network), layout (other room, points or axis) and update (every step, at most once a frame: attributes and texts of
 // nodes that exist). They share `view`: the model, the lattice, where the sliders are, and what follows from that.
 
-import { adopt, learn, networkText, pulled, refused, values } from "./actions.js";
+import { adopt, ahead, learn, networkText, pulled, refused, values } from "./actions.js";
 import { bars } from "./bars.js";
 import { compare } from "./compare.js";
 import { controls } from "./controls.js";
@@ -60,21 +60,20 @@ function listen(view) {
 function follow(view) {
   const { model } = view;
   const pull = () => {
-    if (view.wanted || view.syncing) return;
+    if (ahead(view)) return;
     view.at = pulled(view);
-  learn(view, model.get("_lattice"));
     view.coefficients = [...model.get("coefficients")];
     view.schedule();
   };
   const bindings = [
-    ...["depth", "width", "resolution", "coefficients"].map((name) => [`change:${name}`, pull]),
+    ...["depth", "width", "resolution", "coefficients", "_taken"].map((name) => [`change:${name}`, pull]),
     ["change:_lattice", () => adopt(view, model.get("_lattice"))],
     ...["_evidence", "_costs", "_bands", "_latencies", "against", "data", "budgets", "logarithmic", "pins"].map((name) => [
       `change:${name}`,
       () => view.layout(),
     ]),
     ["change:_training", () => view.schedule()],
-    ["msg:custom", (message) => heard(view, message)],
+    ["msg:custom", view.hear],
   ];
   for (const [name, callback] of bindings) model.on(name, callback);
   const observer = new ResizeObserver(() => view.layout());
@@ -104,7 +103,10 @@ function skeleton(view) {
 }
 
 function render({ model, el }) {
-  const view = { model, el, past: [], known: new Map(), coefficients: [...model.get("coefficients")], lattice: decode(model.get("_lattice")) };
+  const view = { model, el, past: [], known: new Map(), lattice: decode(model.get("_lattice")) };
+  view.coefficients = [...model.get("coefficients")];
+  Object.assign(view, { name: Math.random().toString(36).slice(2), count: 0 }); // of the messages that it sends
+  view.hear = (message) => heard(view, message);
   view.at = pulled(view);
   learn(view, model.get("_lattice"));
   view.draw = () => {

@@ -73,7 +73,9 @@ function update(view) {
   if (!n.plane) return;
   const key = `${view.lattice.id} ${view.at[2]}`;
   if (view.planeKey !== key) {
-    view.macsGrid = macsOfAll(view);
+    view.macsGrids ||= new Map();
+    if (!view.macsGrids.has(key)) view.macsGrids.set(key, macsOfAll(view));
+    view.macsGrid = view.macsGrids.get(key);
     view.planeKey = key;
     drawCells(view);
   }

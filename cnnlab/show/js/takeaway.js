@@ -1,6 +1,6 @@
 // Take it away: the network as PyTorch source, the view as a string, the numbers as CSV, the pictures as SVG and PNG.
 
-import { networkText, stateText } from "./actions.js";
+import { ask, networkText, stateText } from "./actions.js";
 import { KINDS } from "./costs.js";
 import { OWN_KEYS, button, h, hide, say, section, whole } from "./dom.js";
 import { pngOf, saveFile, standaloneSvg } from "./picture.js";
@@ -77,7 +77,7 @@ function takeSource(view) {
   if (!view.model.get("_static")) {
     tellTaken(view, "Python writes it …");
     view.waits = "source";
-    view.model.send({ do: "source" });
+    ask(view, { do: "source" });
     return;
   }
   offerText(view, sourceLines(view));

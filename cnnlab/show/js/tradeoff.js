@@ -103,6 +103,7 @@ function layoutGrid(view, domain, range, logarithmic) {
 function layoutPoints(view) {
   const { evidence, against, nodes: { p } } = view;
   const { bottom, top } = view.box;
+  const focused = view.drawn === evidence && p.points.querySelector(":focus")?.dataset.point;
   p.points.replaceChildren();
   view.drawn = evidence;
   view.places = new Map();
@@ -129,7 +130,10 @@ function layoutPoints(view) {
     marks.push([place[0], mark]);
   }
   set(p.bars, "d", errors.join(""));
-  roving(marks.sort((a, b) => a[0] - b[0]).map(([, mark]) => mark));
+  const sorted = marks.sort((a, b) => a[0] - b[0]).map(([, mark]) => mark);
+  const kept = sorted.find((mark) => mark.dataset.point === focused);
+  roving(sorted, kept);
+  if (kept) kept.focus({ preventScroll: true });
   view.missing = view.visible.length - marks.length;
   set(p.points, "aria-label", `${marks.length} networks, accuracy against ${KINDS[against].label}; arrow keys move`);
 }

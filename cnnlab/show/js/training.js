@@ -1,6 +1,6 @@
 // Train the network of the sliders, and take its time: Python does both in the background, and tells how far it is.
 
-import { networkText } from "./actions.js";
+import { ask, networkText } from "./actions.js";
 import { linearTicks, scale } from "./axes.js";
 import { exactly } from "./costs.js";
 import { OWN_KEYS, SHAPES, button, choice, h, hide, s, say, section, set, whole } from "./dom.js";
@@ -64,7 +64,7 @@ function beginTraining(view) {
 function askTrainer(view, message) {
   view.nodes.trainer.own = ["Python is asked.", "preparing"];
   view.waits = message.do;
-  view.model.send(message);
+  ask(view, message);
   drawTrainer(view);
 }
 
