@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from traitlets import TraitError
+
 from cnnlab.arch.bases import FAMILIES
 from cnnlab.show.points import YOURS, given_points
 from cnnlab.show.sources import SOURCES
@@ -53,7 +55,7 @@ class Chores:
                     self.latency()
                 case {"do": "source"}:
                     self._explorer.send({"file": self._source()})
-        except (TypeError, ValueError, RuntimeError, OSError, OverflowError) as error:
+        except (TraitError, TypeError, ValueError, RuntimeError, OSError, OverflowError) as error:
             self._explorer.send({"refused": str(error), **{name: message.get(name) for name in ("do", "id")}})
 
     def train(self, data: str, epochs: int, limit: int | None) -> None:
