@@ -179,6 +179,7 @@ export function refused(view, id) {
   if (view.wanted && id !== undefined && view.wanted.id !== id) return;
   view.wanted = null;
   adopt(view, view.model.get("_lattice"));
+  view.rebuild(); // the menus as well
 }
 
 function positions(lattice, settings, now) {

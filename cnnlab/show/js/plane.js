@@ -56,9 +56,15 @@ function layoutPath(view) {
   set(view.nodes.planeNodes.path, "d", places.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join(""));
 }
 
-// Multiply-adds at every depth and width, at one resolution: a stage's blocks cost the same at every depth.
-function macsOfAll(view) {
-  const { lattice, at } = view;
+// Multiply-adds at every depth and width, at one resolution; kept with the lattice that they are of.
+function macsOfAll({ lattice, at }) {
+  const grids = (lattice.macsGrids ||= new Map());
+  if (!grids.has(at[2])) grids.set(at[2], gridAt(lattice, at));
+  return grids.get(at[2]);
+}
+
+// A stage's blocks cost the same at every depth.
+function gridAt(lattice, at) {
   const one = lattice.width.map((_, w) => rowsAt(lattice, [0, w, at[2]]));
   const { numbers, stages } = lattice;
   const second = lattice.width.map((_, w) =>
@@ -73,9 +79,7 @@ function update(view) {
   if (!n.plane) return;
   const key = `${view.lattice.id} ${view.at[2]}`;
   if (view.planeKey !== key) {
-    view.macsGrids ||= new Map();
-    if (!view.macsGrids.has(key)) view.macsGrids.set(key, macsOfAll(view));
-    view.macsGrid = view.macsGrids.get(key);
+    view.macsGrid = macsOfAll(view);
     view.planeKey = key;
     drawCells(view);
   }
