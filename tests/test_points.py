@@ -486,7 +486,8 @@ def test_band_is_what_predict_says(data, key):
     shape = [found[knob][1] - found[knob][0] + 1 for knob in KNOBS]
     assert len(found["numbers"]) == 3 * 2 * math.prod(shape) and (found["data"], found["family"]) == (data, key)
     known, dice = predictor(key.removeprefix("small_"), data), random.Random(key)
-    assert (found["error"], found["noise"]) == (known.error, known.noise)
+    # A band may have been kept by a process with another number of threads, whose sums differ in their last digits.
+    assert (found["error"], found["noise"]) == pytest.approx((known.error, known.noise), rel=1e-9)
     compared = 0
     for at in [[dice.randint(*found[knob]) for knob in KNOBS] for _ in range(40)]:
         sliders = {knob: steps.header[knob][i] for knob, i in zip(KNOBS, at, strict=True)}
