@@ -159,6 +159,19 @@ def test_a_pages_sliders_are_answered_at_once(message, sent, refused):
     consistent(page.explorer)
 
 
+@pytest.mark.parametrize(
+    "move", [lambda explorer: explorer.go("cifar_resnet"), lambda explorer: setattr(explorer, "family", "cifar_resnet")]
+)
+def test_a_page_hears_of_another_network_at_once(move):
+    """Its sliders come with it: those of the one before would be drawn on it."""
+    explorer, told = Explorer("resnet", resolution=160), []
+    explorer._send = lambda content, buffers=None: told.append(content["state"])
+    move(explorer)
+    (with_sliders,) = [state for state in told if "_lattice" in state or "resolution" in state]
+    assert with_sliders["_lattice"]["id"] == "cifar_resnet" and with_sliders["resolution"] == 32
+    consistent(explorer)
+
+
 def test_messages_that_mean_nothing_do_nothing(caplog, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "file"))

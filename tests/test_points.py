@@ -13,7 +13,6 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +26,7 @@ from cnnlab.show.costing import costs_of, place, with_costs
 from cnnlab.show.lattice import lattice_of
 from cnnlab.show.points import KINDS, evidence, given_points
 from cnnlab.show.sources import SOURCES, groups_of, points_of
+from tests.explorer_heard import FRAME
 
 DATA = Path(__file__).parents[1] / "data"
 MEASURED = ("glyphs", "fashion_mnist", "cifar10", "clothing64")
@@ -309,18 +309,6 @@ def test_with_costs_leaves_the_points_as_they_are():
 
 # Points of one's own.
 
-FRAME = pd.DataFrame(
-    {
-        "family": ["resnet", "mbconv", "resnet"],
-        "depth": [1.0, 1.0, 2.0],
-        "width": [1.0, 0.5, 1.0],
-        "resolution": [32, 32, 32],
-        "accuracy": [91.5, 92.0, 93.25],
-        "macs": [40_551_040, 10_000_000, 80_000_000],
-        "params": [269_722, 60_000, 500_000],
-        "activations": [188_426, None, 400_000],
-    }
-)
 ROW = {"accuracy": 90, "macs": 2, "params": 3}
 
 

@@ -328,7 +328,7 @@ class Explorer(anywidget.AnyWidget):
         where they are as far as it has them. Raises ValueError, as a sentence, for what there is not."""
         view = states.read(network)
         self._check_family(view.family)
-        with self._lock:
+        with self._lock, self.hold_sync():
             chosen = self._contents.lattice(view.family, view.edits, self.data, self._kinds)
             self._moving = True
             try:
@@ -355,9 +355,9 @@ class Explorer(anywidget.AnyWidget):
             if network != self._lattice["id"]:
                 return
             with self.hold_trait_notifications():
-                for name in (*STEPS, "coefficients"):
-                    if name in settings:
-                        setattr(self, name, settings[name])
+                for knob in (*STEPS, "coefficients"):
+                    if knob in settings:
+                        setattr(self, knob, settings[knob])
 
     def _now(self) -> Lattice:
         return self._contents.lattice(self.family, numbered(self.edits), self.data, self._kinds)
@@ -365,9 +365,10 @@ class Explorer(anywidget.AnyWidget):
     def _arrive(self) -> None:
         """Another network brings its own sliders: what is not on them becomes the network's own."""
         chosen = self._now()
-        self._lattice = packed(chosen)
-        for knob, value in self._kept(chosen).items():
-            setattr(self, knob, value)
+        with self.hold_sync():  # a page hears of it at once
+            self._lattice = packed(chosen)
+            for knob, value in self._kept(chosen).items():
+                setattr(self, knob, value)
         self._predict()
 
     def _kept(self, chosen: Lattice) -> dict[str, Any]:

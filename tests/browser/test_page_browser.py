@@ -163,6 +163,7 @@ def test_the_theme_follows_the_system(browser, saved):
     page.wait_for_selector('body[data-jp-theme-light="true"] .cnnlab')
     page.emulate_media(color_scheme="dark")
     page.wait_for_selector('body[data-jp-theme-light="false"] .cnnlab')
+    assert page.problems == []
     page.close()
 
 

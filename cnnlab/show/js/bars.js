@@ -6,6 +6,7 @@ import { seen, tipStages } from "./tips.js";
 
 const BARS = { top: 20, row: 36, name: 62, value: 66 };
 const ROLE_NAME = 96;
+const ROLE_KEYS = 40;
 const KEYS = [["macs", "multiply-adds"], ["params", "parameters"]];
 
 function build(view) {
@@ -65,7 +66,7 @@ function layout(view) {
   const width = Math.max(200, n.bars.clientWidth);
   const left = byStage(view) ? BARS.name : ROLE_NAME;
   view.barLength = width - left - BARS.value;
-  const keys = byStage(view) ? left : 40;
+  const keys = byStage(view) ? left : ROLE_KEYS;
   n.barKeys.forEach((key, i) => set(key, "transform", `translate(${keys + 92 * i} 12)`));
   for (const row of n.rows) set(row.back, "width", width);
 }

@@ -103,9 +103,11 @@ function skeleton(view) {
 }
 
 function render({ model, el }) {
-  const view = { model, el, past: [], known: new Map(), lattice: decode(model.get("_lattice")) };
-  view.coefficients = [...model.get("coefficients")];
-  Object.assign(view, { name: Math.random().toString(36).slice(2), count: 0 }); // of the messages that it sends
+  const view = {
+    model, el, past: [], known: new Map(),
+    name: Math.random().toString(36).slice(2), count: 0, // of the messages that it sends
+    lattice: decode(model.get("_lattice")), coefficients: [...model.get("coefficients")],
+  };
   view.hear = (message) => heard(view, message);
   view.at = pulled(view);
   learn(view, model.get("_lattice"));
