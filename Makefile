@@ -10,13 +10,14 @@ VOILAFLAGS ?=
 PIPFLAGS ?=
 PYTESTFLAGS ?=
 BENCHFLAGS ?=
+LESSONS ?=
 # Test processes that run at once
 WORKERS ?= 2
 
 PY := $(VENV)/bin/python
 # Jupyter insists on being told that it may run as root, as it does in a container
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
-NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 300
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 60
 
 # The python3 kernel that the notebooks name is this environment's, whatever is registered elsewhere
 export JUPYTER_PREFER_ENV_PATH = 1
@@ -26,7 +27,7 @@ unexport MPLBACKEND
 # An installation that fails half-way must not leave a stamp
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help lab voila test browser bench format clean
+.PHONY: help lab voila test browser bench notebooks site format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,10 +36,10 @@ help:  ## this list
 lab: $(VENV)/installed  ## open the notebooks in JupyterLab (first time: sets up .venv; PYTHON=, PORT=, LABFLAGS=)
 	$(PY) -c "import cnnlab as cl; cl.data.load('glyphs', resolution=64); cl.Explorer('efficientnet')"
 	$(PY) -m jupyterlab $(AS_ROOT) --port=$(PORT) --ServerApp.root_dir=notebooks \
-		--LabApp.app_settings_dir=$(CURDIR)/.lab --LabApp.default_url=/lab/tree/01_start_here.ipynb $(LABFLAGS)
+		--LabApp.app_settings_dir=$(CURDIR)/.lab --LabApp.default_url=/lab/tree/00_start_here.ipynb $(LABFLAGS)
 
 voila: $(VENV)/installed-test  ## the first notebook as a page without code (PORT=, VOILAFLAGS=)
-	$(PY) -m voila --port=$(PORT) --token notebooks/01_start_here.ipynb $(VOILAFLAGS)
+	$(PY) -m voila --port=$(PORT) --token notebooks/00_start_here.ipynb $(VOILAFLAGS)
 
 # One pytest run over tests, doctests and notebooks, so that one closing line sums up all of it. A notebook's cells share
 # a kernel and must stay in one process: that is what loadscope does.
@@ -56,6 +57,13 @@ browser: $(VENV)/installed-test  ## the Explorer and the notebooks in a real Chr
 
 bench: $(VENV)/installed-test  ## print the figures to reach as ratios (BENCHFLAGS=)
 	$(PY) -m benchmarks $(BENCHFLAGS)
+
+# A lesson's number: make notebooks LESSONS="03 07"
+notebooks: $(VENV)/installed-test  ## derive the lessons from notebooks/source and execute them (LESSONS=)
+	$(PY) -m notebooks.build $(LESSONS)
+
+site: $(VENV)/installed-test  ## the lessons as web pages in build/site, Explorers included
+	$(PY) -m notebooks.build.site
 
 format: $(VENV)/installed-test  ## put code and notebooks into the one format
 	$(PY) -m ruff check --fix .

@@ -23,18 +23,19 @@ BREAK_NBVAL = {"interact", "interactive", "interactive_output", "interact_manual
 FETCH_MODULES = {"requests", "httpx", "urllib", "urllib3", "http", "aiohttp", "wget"}
 FETCH_COMMAND = re.compile(r"^\s*(?:!|%)\s*(?:wget|curl|git|pip|conda|mamba|uv)\b", re.MULTILINE)
 HEADINGS = ("Goals", "Time", "Exercises", "Summary")
+SHOW = {"print", "display", "cl.lesson.show", "cl.lesson.check", "cl.lesson.room"}
 MOST_BYTES, MOST_LINES = 500_000, 25
 # A last line of one of these shows nothing, or may show nothing (a call that returns None)
 QUIET = (ast.Call, ast.Await, ast.Yield)
 
 
-def problems(notebook: NotebookNode) -> list[str]:
-    """Every breach of the rules, a sentence each; empty for a notebook that may be committed.
+def problems(notebook: NotebookNode, headings: tuple[str, ...] = HEADINGS) -> list[str]:
+    """Every breach of the rules, a sentence each; empty for a notebook that may be committed. headings: it must have.
 
     >>> problems(nbformat.v4.new_notebook())[0]
     'the kernelspec is None, not python3'
     """
-    found = [*about_file(notebook), *about_text(notebook), *about_counts(notebook)]
+    found = [*about_file(notebook), *about_text(notebook, headings), *about_counts(notebook)]
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "code" and cell.source.strip():
             place = f"cell {number} ({cell.source.strip().splitlines()[0][:40]})"
@@ -42,10 +43,9 @@ def problems(notebook: NotebookNode) -> list[str]:
     return found
 
 
-def pictures(notebook: NotebookNode) -> int:
-    """The number of outputs that carry a picture."""
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
-    return sum(any(mime in output.get("data", ()) for mime in PICTURES) for output in outputs)
+def pictures(cell: NotebookNode) -> int:
+    """The number of its outputs that carry a picture."""
+    return sum(any(mime in output.get("data", ()) for mime in PICTURES) for output in cell.get("outputs", ()))
 
 
 def about_file(notebook: NotebookNode) -> Iterator[str]:
@@ -59,9 +59,9 @@ def about_file(notebook: NotebookNode) -> Iterator[str]:
         yield f"the notebook has {size:,} bytes, not under {MOST_BYTES:,}: make its figures smaller"
 
 
-def about_text(notebook: NotebookNode) -> Iterator[str]:
+def about_text(notebook: NotebookNode, headings: tuple[str, ...]) -> Iterator[str]:
     text = "\n".join(outside_fences(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
-    for heading in HEADINGS:
+    for heading in headings:
         if not re.search(rf"^#+\s+(?:\d+[.)]?\s+)?{heading}\b", text, re.MULTILINE | re.IGNORECASE):
             yield f"no heading starts with {heading}"
     for image in re.findall(r"!\[\s*\](?:\([^)]*\)|\[[^\]]*\])", text):
@@ -186,9 +186,8 @@ def prints(statement: ast.stmt) -> bool:
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return False
     to_file = any(keyword.arg == "file" for keyword in statement.value.keywords)
-    return (
-        isinstance(statement.value.func, ast.Name) and statement.value.func.id in ("print", "display") and not to_file
-    )
+    called = ast.unparse(statement.value.func)
+    return (called in SHOW or called.endswith(".reveal")) and not to_file
 
 
 def may_raise(cell: NotebookNode) -> bool:
@@ -202,7 +201,7 @@ def about_outputs(cell: NotebookNode) -> Iterator[str]:
         if output.output_type == "error" and not may_raise(cell):
             yield f"an error was saved ({output.ename}) and the cell is not tagged raises-exception"
         data = output.get("data", {})
-        if WIDGET in data:
-            for mime in ("image/png", "text/plain"):
-                if mime not in data:
-                    yield f"a widget without {mime}: GitHub and an HTML export show nothing then"
+        if WIDGET in data and not ("text/plain" in data and any(mime in data for mime in (*PICTURES, "text/html"))):
+            yield "a widget without text and a picture or HTML: GitHub and an HTML export show nothing then"
+        if "image/png" in data and not output.metadata.get("image/png", {}).get("alt", "").strip():
+            yield "a picture without alt text: show it with cl.lesson.show(figure, caption)"

@@ -1,74 +1,71 @@
 """The committed notebooks: fit to be compared (the guard), and alive outside nbval (nbclient and an HTML export).
 
-Their outputs are compared by nbval in the same run of pytest (see the Makefile).
+Their outputs are compared by nbval in the same run of pytest (see the Makefile); here the lessons are executed from
+their sources, so that the numbers in their prose are computed anew as well.
 """
 
-import copy
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbval.plugin import get_sanitize_patterns
 
-from tests.notebook_guard import WIDGET, pictures, problems
+from notebooks.build.derive import NOTEBOOKS, lesson, sources
+from notebooks.build.execute import execute
+from notebooks.build.fields import as_code, pattern
+from tests.notebook_guard import HEADINGS, WIDGET, pictures, problems
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
-each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+COMMITTED = [path for path in sorted(NOTEBOOKS.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 def test_there_are_notebooks():
-    assert NOTEBOOKS, "notebooks/ holds no notebook: the tests below would pass and test nothing"
+    assert COMMITTED, "notebooks/ holds no notebook: the tests below would pass and test nothing"
 
 
-@each_notebook
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_guard(path):
-    found = problems(nbformat.read(path, as_version=4))
+    headings = HEADINGS if path.parent == NOTEBOOKS else ("Exercises",)
+    found = problems(nbformat.read(path, as_version=4), headings)
     assert not found, "\n".join(["", *found])
 
 
-@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(scope="module", params=sources(), ids=lambda path: path.stem)
 def stored_and_fresh(request) -> tuple[NotebookNode, NotebookNode]:
-    """A committed notebook and the same one executed anew, as JupyterLab's Run All would."""
-    stored = nbformat.read(request.param, as_version=4)
-    return stored, execute(stored, request.param.parent)
-
-
-def execute(stored: NotebookNode, folder: Path) -> NotebookNode:
-    fresh = copy.deepcopy(stored)
-    for cell in fresh.cells:
-        if "nbval-skip" in cell.metadata.get("tags", ()):
-            cell.metadata.tags.append("skip-execution")
-    client = NotebookClient(
-        fresh,
-        timeout=300,
-        kernel_name="python3",
-        store_widget_state=False,  # as committed: an export shows a widget's picture only where no state is saved
-        resources={"metadata": {"path": str(folder)}},
-    )
-    return client.execute()
-
-
-def images_in_export(notebook: NotebookNode) -> int:
-    html, _ = HTMLExporter().from_notebook_node(notebook)
-    without_text = re.sub(r'<div class="jp-RenderedHTMLCommon jp-RenderedMarkdown.*?</div>', "", html, flags=re.DOTALL)
-    return len(re.findall(r"<img\b", without_text))
+    """A committed lesson, and its source executed anew, as JupyterLab's Run All would."""
+    stored = nbformat.read(NOTEBOOKS / f"{request.param.stem}.ipynb", as_version=4)
+    return stored, execute(lesson(request.param), NOTEBOOKS).notebook
 
 
 def test_runs_from_top_to_bottom_with_its_pictures(stored_and_fresh):
     stored, fresh = stored_and_fresh
-    assert pictures(fresh) >= pictures(stored)
+    assert [pictures(cell) for cell in fresh.cells] == [pictures(cell) for cell in stored.cells]
 
 
-def test_html_export_shows_every_picture(stored_and_fresh):
+def test_numbers_in_prose_are_as_committed(stored_and_fresh):
     stored, fresh = stored_and_fresh
-    assert images_in_export(fresh) >= pictures(stored)
+    for old, new in zip(stored.cells[1:], fresh.cells[1:], strict=True):  # the first says how long it took
+        assert old.cell_type == "code" or old.source == new.source
+
+
+def images(notebook: NotebookNode) -> list[str]:
+    """The pictures of the outputs in an HTML export, each as its tag."""
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    without_text = re.sub(r'<div class="jp-RenderedHTMLCommon jp-RenderedMarkdown.*?</div>', "", html, flags=re.DOTALL)
+    return re.findall(r"<img\b[^>]*>|<svg\b[^>]*>", without_text)
+
+
+def test_html_export_shows_every_picture_with_its_text(stored_and_fresh):
+    _, fresh = stored_and_fresh
+    found = images(fresh)
+    assert len(found) >= sum(pictures(cell) for cell in fresh.cells)
+    assert [tag[:200] for tag in found if tag.startswith("<img") and not re.search(r'alt="[^"]', tag)] == []
 
 
 # ---- the guard itself: one good notebook, and each way to spoil it
@@ -76,11 +73,12 @@ def test_html_export_shows_every_picture(stored_and_fresh):
 
 def good() -> NotebookNode:
     widget = {WIDGET: {"model_id": "1"}, "image/png": PNG, "text/plain": "Explorer(depth=2): 1.8 GMACs"}
+    told = {"image/png": {"alt": "Explorer(depth=2)"}}
     cells = [
         new_markdown_cell("# Depth\n\n## Goals\n\n## Time: 20 minutes\n\n![A curve](curve.png)"),
         new_code_cell("import cnnlab as cl", execution_count=1),
         new_code_cell("print(1 + 1)", execution_count=2, outputs=[new_output("stream", text="2\n")]),
-        new_code_cell("explorer", execution_count=3, outputs=[new_output("display_data", widget)]),
+        new_code_cell("explorer", execution_count=3, outputs=[new_output("display_data", widget, metadata=told)]),
         new_code_cell("", execution_count=None),
         new_markdown_cell("## Exercises\n\n## Summary"),
     ]
@@ -170,8 +168,11 @@ def test_guard_lets_good_notebooks_pass(notebook):
             "stderr was saved: 'UserWarning",
         ),
         (with_code("1 / 0", ERROR), "error was saved .ValueError. and the cell is not tagged"),
-        (changed(3, outputs=[new_output("display_data", {WIDGET: {}, "text/plain": "x"})]), "widget without image/png"),
-        (changed(3, outputs=[new_output("display_data", {WIDGET: {}, "image/png": PNG})]), "widget without text/plain"),
+        (changed(3, outputs=[new_output("display_data", {WIDGET: {}, "text/plain": "x"})]), "widget without text and"),
+        (changed(3, outputs=[new_output("display_data", {WIDGET: {}, "image/png": PNG})]), "widget without text and"),
+        (changed(3, outputs=[new_output("display_data", {"image/png": PNG})]), "picture without alt text"),
+        (with_code("cl.lesson.show(figure, 'A curve.')"), "shows something but has no output"),
+        (with_code("guess.reveal(3)"), "shows something but has no output"),
         (with_code("ax.plot(x);", SHOWN), "ends with `;`"),
         (with_code("ax.plot(x);  # draw it", SHOWN), "ends with `;`"),
         (with_code("%%capture\nax.plot(x);"), "ends with `;`"),
@@ -206,30 +207,45 @@ def test_guard_names_the_cell():
 
 
 def test_execution_reports_an_error(tmp_path):
-    with pytest.raises(Exception, match="ZeroDivisionError"):
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         execute(new_notebook(cells=[new_code_cell("1 / 0")]), tmp_path)
 
 
-def test_execution_and_export_keep_pictures(tmp_path):
+def test_execution_fills_in_text_and_keeps_pictures(tmp_path):
     show = f"import base64\nfrom IPython.display import display\ndisplay({{'image/png': '{PNG}'}}, raw=True)"
-    source = "raise SystemError('must not run')"
-    skipped = new_code_cell(source, metadata={"tags": ["nbval-skip"]})
-    fresh = execute(new_notebook(cells=[new_code_cell(show), skipped, new_markdown_cell("![A](b.png)")]), tmp_path)
-    assert (pictures(fresh), images_in_export(fresh)) == (1, 1)
-    fresh.cells[0].outputs = []
-    assert (pictures(fresh), images_in_export(fresh)) == (0, 0)
+    text = "{base64.__name__} of {1 + 1:.1f} {{sets}}\n\n![A](b.png)"
+    run = execute(
+        new_notebook(cells=[new_code_cell(show), new_markdown_cell(text), new_markdown_cell("{{}}")]), tmp_path
+    )
+    picture, told, braces = run.notebook.cells
+    assert told.source == "base64 of 2.0 {sets}\n\n![A](b.png)" and braces.source == "{}"
+    assert pictures(picture) == len(images(run.notebook)) == 1 and picture.execution_count == 1
+    assert run.times.cpu > 0 and len(run.seconds) == 3
+
+
+@pytest.mark.parametrize("text", ["{x}", "a {x:,} b", "{x['y']:.1f}{{}}", "no field", "quotes \" and ' and \\\\ {x}"])
+def test_filled_in_text_matches_its_pattern(text, capsys):
+    class Any:
+        def __getitem__(self, _key: str) -> float:
+            return 1234.5
+
+        def __format__(self, spec: str) -> str:
+            return format(1234, spec)
+
+    exec(as_code(text), {"x": Any()})
+    assert pattern(text).fullmatch(capsys.readouterr().out)
 
 
 def test_export_shows_the_picture_of_a_widget():
-    assert pictures(good()) == images_in_export(good()) == 1
+    assert sum(pictures(cell) for cell in good().cells) == len(images(good())) == 1
 
 
 # ---- nbval's sanitize file
 
 
 def sanitized(text: str) -> str:
-    for pattern, replacement in get_sanitize_patterns((ROOT / "tests/nbval_sanitize.cfg").read_text()):
-        text = re.sub(pattern, replacement, text)
+    for overlooked, replacement in get_sanitize_patterns((ROOT / "tests/nbval_sanitize.cfg").read_text()):
+        text = re.sub(overlooked, replacement, text)
     return text
 
 

@@ -301,6 +301,7 @@ class Explorer(anywidget.AnyWidget):
         bundle: Any = super()._repr_mimebundle_(**kwargs)
         bundle[0]["image/png"] = base64.b64encode(self.png()).decode()
         bundle[0]["text/plain"] = repr(self)
+        bundle[1]["image/png"] = {"alt": repr(self)}
         return bundle
 
     def set_state(self, sync_data: dict[str, Any]) -> None:

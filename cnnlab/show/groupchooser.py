@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from cnnlab.prune.grouping import graph_of, group_of, why_not
 from cnnlab.show.diagram import Diagram
 from cnnlab.show.explorer import SettingError
 from cnnlab.show.groupview import first_group, group_diagram
+from cnnlab.show.raster import raster
 
 HERE = Path(__file__)
 
@@ -76,8 +78,9 @@ class GroupChooser(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # A picture and a line of text, so that GitHub, an HTML export and nbval have something to show.
         bundle: Any = super()._repr_mimebundle_(**kwargs)
-        bundle[0]["image/svg+xml"] = self.diagram.svg
+        bundle[0]["image/png"] = base64.b64encode(raster(self.diagram.svg)).decode()
         bundle[0]["text/plain"] = repr(self)
+        bundle[1]["image/png"] = {"alt": repr(self)}
         return bundle
 
 

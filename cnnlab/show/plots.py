@@ -118,7 +118,7 @@ def _accuracy_lines(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, str] 
         return ["nothing measured at this setting"]
     lines: list[tuple[str, str] | str] = []
     for p in found[:2]:
-        lines += [(f"{p['kind']}, {p['label']}", f"{p['accuracy']:.5g} %"), p["note"].partition(",")[0]]
+        lines += [(p["kind"], f"{p['accuracy']:.5g} %"), p["label"], p["note"].partition(",")[0]]
     return [line for line in lines if line]
 
 

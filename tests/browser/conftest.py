@@ -1,8 +1,5 @@
 """What the browser tests share: one Chromium, one JupyterLab over a temporary folder, one notebook with an Explorer."""
 
-import json
-import shutil
-
 import pytest
 
 import cnnlab as cl
@@ -20,21 +17,11 @@ def browser():
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """JupyterLab over a folder with an empty notebook and the committed ones that show an Explorer."""
+    """JupyterLab over a folder with an empty notebook."""
     folder = tmp_path_factory.mktemp("notebooks")
     labs.write_notebook(folder / NOTEBOOK, *pages.CELLS)
-    for path in with_explorer():
-        shutil.copy(path, folder)
     with labs.running_lab(folder, tmp_path_factory.mktemp("home")) as running:
         yield running
-
-
-def with_explorer():
-    """The committed notebooks that show an Explorer."""
-    for path in sorted((labs.ROOT / "notebooks").glob("*.ipynb")):
-        cells = json.loads(path.read_text())["cells"]
-        if any("Explorer" in "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"):
-            yield path
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The Explorer among a notebook's other things: many families in a row, two of them, a new kernel, the lessons."""
+"""The Explorer among a notebook's other things: many families in a row, two of them, a new kernel."""
 
 import re
 
@@ -6,10 +6,8 @@ import pytest
 
 from cnnlab.arch.bases import FAMILIES
 from tests.browser import lab as labs
-from tests.browser.conftest import with_explorer
 from tests.browser.explorer_page import (
     CELLS,
-    KNOBS,
     check,
     choose,
     control,
@@ -129,22 +127,3 @@ def test_kernel_restart(browser, lab):
     assert page.problems == []
     page.close()
     shut_down(lab, "restart.ipynb")
-
-
-@pytest.mark.parametrize("path", list(with_explorer()), ids=lambda path: path.name)
-def test_committed_notebooks(browser, lab, path):
-    """As soon as its first Explorer is there, it works, whatever the kernel has still to train."""
-    page = labs.open_notebook(browser, lab, path.name, width=1700, height=2000)
-    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
-    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
-    view = page.locator(".cnnlab").first
-    view.wait_for(timeout=labs.CELL_MS)
-    view.scroll_into_view_if_needed()
-    for name in (*KNOBS, "phi"):
-        slider(view, name).focus()
-        before = read(view)["state"]
-        page.keyboard.press("ArrowRight")
-        assert check(view)["state"] != before
-    assert page.problems == []
-    page.close()
-    shut_down(lab, path.name)
