@@ -9,6 +9,7 @@ FENCE = re.compile(r"^\s*(```|~~~).*?^\s*\1", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 # A decimal, thousands with their commas, a percentage: what is measured or computed looks like this
 TYPED = re.compile(r"(?<![\w.:/-])(?:\d+\.\d+|\d{1,3}(?:,\d{3})+|\d+(?= ?%))(?![\w-])")
+LATIN = re.compile(r"[a-zA-Z\u00c0-\u024f']+")
 CITED = re.compile(r"\b(?:19|20)\d\d\b")
 CALLED = re.compile(r"95 %")  # the name of an interval
 
@@ -22,24 +23,26 @@ def prose(markdown: str) -> str:
 
 
 def words(markdown: str) -> set[str]:
-    """The words to be spelled: letters only, names in capitals left out.
+    """The words to be spelled: letters only; names in capitals and Chinese left out.
 
     >>> sorted(words("A *width* of `c` in ResNet-50: isn't B0's."))
     ['A', 'in', "isn't", 'of', 'width']
     """
     found = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", prose(markdown).replace("’", "'"))
-    return {word for word in found if word.replace("'", "").isalpha() and not any(c.isupper() for c in word[1:])}
+    return {word for word in found if LATIN.fullmatch(word) and not any(letter.isupper() for letter in word[1:])}
 
 
-def typed_numbers(markdown: str) -> Iterator[str]:
-    """Numbers in a paragraph's prose that neither a cell computes nor a paper says (a paragraph with a year cites one).
+def typed_numbers(markdown: str, code: str = "") -> Iterator[str]:
+    """Numbers in a paragraph's prose that neither a paper says (a paragraph with a year cites one) nor a cell sets.
 
-    >>> list(typed_numbers("It gains 7.3 points, at `1.5`."))
+    >>> list(typed_numbers("It gains 7.3 points, at `1.5`, with 2,000 images.", code="limit=2000"))
     ['7.3']
     """
+    set_by_code = {literal.replace("_", "") for literal in re.findall(r"(?<![\w.])\d[\d_]*(?:\.\d+)?", code)}
     for paragraph in re.split(r"\n\s*\n|\n(?=[*|] )", FENCE.sub("", markdown)):
         if not CITED.search(paragraph):
-            yield from TYPED.findall(CALLED.sub("", prose(paragraph)))
+            found = TYPED.findall(CALLED.sub("", prose(paragraph)))
+            yield from (number for number in found if number.replace(",", "") not in set_by_code)
 
 
 def links(markdown: str) -> list[str]:

@@ -85,12 +85,15 @@ def test_shape(path):
 
 @each_lesson
 def test_numbers_in_prose_are_computed(path):
-    """Or a paper's, which the paragraph cites. What a lesson says of itself and asks in exercises is typed."""
+    """Or a paper's, which the paragraph cites, or a setting of the code. What a lesson says of itself and what it asks
+    in its exercises is typed."""
+    cells = lesson(path).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     typed = [
-        (cell.source[:40], number)
-        for cell in lesson(path).cells[1:]
+        (number, cell.source[:60])
+        for cell in cells[1:]
         if cell.cell_type == "markdown" and not cell.source.startswith(("**", "## Exercises", "## Summary"))
-        for number in prose.typed_numbers(plain(cell.source))
+        for number in prose.typed_numbers(plain(cell.source), code)
     ]
     assert not typed
 

@@ -88,9 +88,18 @@ def solutions(path: Path) -> NotebookNode:
         raise ValueError(f"{path.name}: one cell must start with '## Exercises', and a later one with '## Summary'")
     text = f"# Solutions to {title}\n\nLook here after you have tried. The lesson: [{path.stem}](../{path.stem}.ipynb)."
     head = new_markdown_cell(text, id=f"s{path.stem[:2]}")
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _from_subfolder(cell.source)
     setup = new_code_cell("import cnnlab as cl", id=f"s{path.stem[:2]}-setup")
     notebook.cells = [head, setup, *notebook.cells[starts[0] : starts[1]]]
     return notebook
+
+
+def _from_subfolder(text: str) -> str:
+    """Markdown whose relative links are those of a page in solutions/."""
+    text = re.sub(r"\]\((?!https?:|#)", "](../", text)
+    return text.replace("](../solutions/", "](")
 
 
 def stub(solved: str) -> str:

@@ -23,11 +23,12 @@ def table(prefix: str) -> str:
     for path in _built(NOTEBOOKS):
         notebook = nbformat.read(path, as_version=4)
         shown, tried = minutes(notebook)
-        seconds = notebook.metadata["cnnlab"]["wall"]
+        seconds, memory = (notebook.metadata["cnnlab"][what] for what in ("wall", "memory"))
         total += seconds
         title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
         exercises = sum("exercise" in tags(cell) for cell in notebook.cells)
-        lines.append(f"| [{title}]({prefix}{path.name}) | {shown} min | {exercises}, {tried} min | {seconds:.0f} s |")
+        told = f"{shown} min | {exercises}, {tried} min | {seconds:.0f} s | {memory / 1e6:.0f} MB"
+        lines.append(f"| [{title}]({prefix}{path.name}) | {told} |")
     return "\n".join([*lines, f"| all | | | {total:.0f} s | |"])
 
 
