@@ -154,6 +154,8 @@ def test_memory_is_kept(knob):
 def test_a_family_and_a_network_go_by_their_names():
     assert solve("resnet", macs=2e9).cost() == solve(cl.architecture("resnet50"), macs=2e9).cost()
     assert solve("efficientnet", macs=1e9, knob="phi").name.startswith("efficientnet_b0 phi=")
+    small = cl.architecture("small_mbconv", classes=42)
+    assert solve(small, macs=small.cost().macs, knob="phi").name == "small_mbconv phi=0"
     assert solve("resnet18", macs=1_814_073_344) == cl.architecture("resnet18")
 
 

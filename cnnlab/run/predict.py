@@ -177,12 +177,16 @@ def fitted(frame: pd.DataFrame, family: str, data: str) -> Predictor:
     """The predictor of these rows: of a sweep of one's own, with the columns of `cl.measured()`."""
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+    from threadpoolctl import threadpool_limits
 
     x, y = _features(*(frame[knob].to_numpy(float) for knob in KNOBS)), _odds(frame["accuracy"].to_numpy(float))
     kernel = ConstantKernel(4.0, (1e-2, 1e3)) * RBF([2.0, 2.0, 2.0], (0.1, 100)) + WhiteKernel(0.02, (1e-5, 1))
-    process = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=3, random_state=0).fit(x, y)
+    process = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=3, random_state=0)
+    # Matrices of a few hundred rows: more threads only wait for each other, and would change the last digits.
+    with threadpool_limits(1, "blas"):
+        process.fit(x, y)
+        left_out, deviation = _leave_settings_out(process, x, y, frame.groupby(SETTING).ngroup().to_numpy())
     spread = float(np.sqrt(process.kernel_.k2.noise_level) * y.std())  # of normalised y, back to log odds
-    left_out, deviation = _leave_settings_out(process, x, y, frame.groupby(SETTING).ngroup().to_numpy())
     means = frame.groupby(SETTING)["accuracy"].transform("mean").to_numpy(float)
     inside = np.abs(y - left_out) <= QUANTILE * deviation
     ranges = {knob: (float(frame[knob].min()), float(frame[knob].max())) for knob in KNOBS}

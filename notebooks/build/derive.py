@@ -67,15 +67,13 @@ def lesson(path: Path) -> NotebookNode:
 
 def timed(executed: NotebookNode, times: Times) -> NotebookNode:
     """The notebook with what it takes in its header and its metadata."""
-    shown, tried = minutes(executed)
+    (shown, tried), wall, cpu = minutes(executed), round(times.wall), round(times.cpu)
     line = (
-        f"About {shown} minutes in class and {tried} for the exercises. All cells together take {times.wall:.0f} s on "
-        f"{times.cores} cores ({times.cpu:.0f} s of processor time); no GPU, no network."
+        f"About {shown} minutes in class and {tried} for the exercises. All cells together take {wall} s on "
+        f"{times.cores} cores ({cpu} s of processor time); no GPU, no network."
     )
     executed.cells[0].source = executed.cells[0].source.replace(TIME, f"{TIME}\n\n{line}")
-    executed.metadata["cnnlab"].update(
-        {"wall": round(times.wall, 1), "cpu": round(times.cpu, 1), "memory": int(times.memory)}
-    )
+    executed.metadata["cnnlab"].update({"wall": wall, "cpu": cpu, "memory": int(times.memory)})
     return executed
 
 

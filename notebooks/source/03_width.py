@@ -287,37 +287,37 @@ assert gap > 8
 # %%
 published = cl.published()
 wide = published[published["source"].str.endswith("Komodakis 2016, Table 7")]
-thin = published[published["source"].str.match(r"Howard et al. 2017, Table [56]")]
-figure, (left, right) = cl.lesson.panels(2, height=3.9)
-for layers, marker, colour in ((18, "o", "blue"), (34, "s", "vermilion")):
-    frame = wide[wide["layers"] == layers]
-    left.plot(frame["macs"] / 1e9, frame["accuracy"], marker=marker, color=cl.lesson.COLOURS[colour])
-    for _, row in frame.iterrows():
-        place = ((-4, 8), "right") if layers == 34 else ((6, -15), "left")
-        label = f"{layers} layers × {row['width']:g}"
-        at = (row["macs"] / 1e9, row["accuracy"])
-        left.annotate(label, at, place[0], textcoords="offset points", ha=place[1], color=cl.lesson.COLOURS[colour])
-left.set(
-    xlabel="multiply-adds, billions", ylabel="ImageNet top-1, %", title="Wide ResNets", xlim=(-4, 22), ylim=(68.5, 78.5)
-)
-shallow = thin[thin["model"].str.startswith("Shallow")]
-line = thin[~thin["model"].str.startswith("Shallow")]
-right.plot(line["macs"] / 1e6, line["accuracy"], marker="o", color=cl.lesson.COLOURS["blue"])
-for _, row in line.iterrows():
-    right.annotate(f"× {row['width']:g}", (row["macs"] / 1e6, row["accuracy"]), (8, -12), textcoords="offset points")
-right.plot(shallow["macs"] / 1e6, shallow["accuracy"], "X", ms=9, color=cl.lesson.COLOURS["vermilion"])
-right.annotate("five layers fewer", (float(shallow["macs"].iloc[0]) / 1e6, 65.3), (10, -8), textcoords="offset points")
-right.set(
-    xlabel="multiply-adds, millions",
-    ylabel="ImageNet top-1, %",
-    title="MobileNetV1: thinner, or shallower?",
-    xlim=(0, 620),
-    ylim=(47, 73),
-)
+figure, (axes,) = cl.lesson.panels(1, height=3.7)
+for layers, marker, colour, place in ((18, "o", "blue", (8, -13, "left")), (34, "s", "vermilion", (-8, 7, "right"))):
+    frame, look = wide[wide["layers"] == layers], {"color": cl.lesson.COLOURS[colour]}
+    axes.plot(frame["macs"] / 1e9, frame["accuracy"], marker=marker, **look)
+    for macs, accuracy, width in zip(frame["macs"] / 1e9, frame["accuracy"], frame["width"], strict=True):
+        text = f"{layers} layers × {width:g}"
+        axes.annotate(text, (macs, accuracy), place[:2], textcoords="offset points", ha=place[2], **look)
+axes.set(xlabel="multiply-adds, billions", ylabel="ImageNet top-1, %", xlim=(0, 17), ylim=(68.5, 78))
 cl.lesson.show(
     figure,
-    "Left: ResNet-18 made 1.5 times as wide reaches about what ResNet-34 does, at about its cost. Right: for MobileNetV1 a "
-    "thinner network is better than a shallower one of about the same cost.",
+    "Wide ResNets (Zagoruyko and Komodakis 2016): ResNet-18 made 1.5 times as wide reaches about what ResNet-34 does, at about "
+    "its cost.",
+)
+
+# %%
+thin = published[published["source"].str.match(r"Howard et al. 2017, Table [56]")]
+is_shallow = thin["model"].str.startswith("Shallow")
+shallow, line = thin[is_shallow].iloc[0], thin[~is_shallow]
+figure, (axes,) = cl.lesson.panels(1, height=3.4)
+axes.plot(line["macs"] / 1e6, line["accuracy"], marker="o", color=cl.lesson.COLOURS["blue"])
+for macs, accuracy, width in zip(line["macs"] / 1e6, line["accuracy"], line["width"], strict=True):
+    axes.annotate(
+        f"× {width:g}", (macs, accuracy), (8, -13), textcoords="offset points", color=cl.lesson.COLOURS["blue"]
+    )
+axes.plot(shallow["macs"] / 1e6, shallow["accuracy"], "X", ms=9, color=cl.lesson.COLOURS["vermilion"])
+place = (shallow["macs"] / 1e6, shallow["accuracy"]), (12, -5)
+axes.annotate("five layers fewer", *place, textcoords="offset points", color=cl.lesson.COLOURS["vermilion"])
+axes.set(xlabel="multiply-adds, millions", ylabel="ImageNet top-1, %", xlim=(0, 620), ylim=(47, 73))
+cl.lesson.show(
+    figure,
+    "MobileNetV1 at four widths, and a shallow one (Howard et al. 2017): of about the same cost, the thinner is the better.",
 )
 
 # %%
@@ -329,8 +329,8 @@ behind = points["WRN-34-1.0"] - points["WRN-18-1.5"]
 cost_ratio = costs["WRN-18-1.5"] / costs["WRN-34-1.0"]
 assert abs(behind) < 0.5 and 1 < cost_ratio < 1.1
 three_quarters = line[line["width"] == 0.75].iloc[0]
-lead = three_quarters["accuracy"] - shallow["accuracy"].iloc[0]
-assert lead > 3 and three_quarters["macs"] / shallow["macs"].iloc[0] < 1.1
+lead = three_quarters["accuracy"] - shallow["accuracy"]
+assert lead > 3 and three_quarters["macs"] / shallow["macs"] < 1.1
 for family, knob in (("plain", "width"), ("resnet", "width"), ("mbconv", "depth")):
     rows = equal_cost(family).query("scaled != 'start'")
     assert rows["scaled"].tolist()[:2] == ["all three", knob] and not rows["certain"].iloc[1]

@@ -120,6 +120,7 @@ chooser
 # the second stage, and the other 24 are a group of their own.
 
 # %% tags=["nbval-ignore-output"]
+torch.set_num_threads(1)  # networks as small as these gain nothing from more
 data = cl.data.load("glyphs", resolution=16, limit=4000, progress=False)
 arch = cl.scaled(cl.architecture("small_resnet", classes=len(data.classes)), resolution=16)
 model = arch.graph().module(seed=0)
