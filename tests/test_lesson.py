@@ -22,6 +22,7 @@ ANSWERS = [
 ]
 RIGHT = {number: answer for module in ANSWERS for number, answer in module.RIGHT.items()}
 TOLD = [told for module in ANSWERS for told in module.TOLD]
+NONSENSE = {"nan": math.nan, "inf": math.inf, "true": True, "word": "nonsense", "list": [], "thing": object(), "cl": cl}
 
 
 def said(number, answer, capsys) -> str:
@@ -34,14 +35,14 @@ def test_the_right_answer_is_right(number, capsys):
     assert said(number, RIGHT[number], capsys).startswith(f"{number}: right: ")
 
 
-@pytest.mark.parametrize(("number", "answer", "sentence"), TOLD, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(("number", "answer", "sentence"), TOLD, ids=[f"{i}-{told[0]}" for i, told in enumerate(TOLD)])
 def test_another_answer_is_told_what_is_wrong(number, answer, sentence, capsys):
     words = said(number, answer, capsys)
     assert words.startswith(f"{number}: not yet. Expected: ") and sentence in words
 
 
 @pytest.mark.parametrize("number", EXERCISES)
-@pytest.mark.parametrize("answer", [math.nan, math.inf, True, "nonsense", [], object(), cl], ids=repr)
+@pytest.mark.parametrize("answer", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_told_what_was_expected(number, answer, capsys):
     words = said(number, answer, capsys)
     assert words.startswith(f"{number}: not yet. Expected: ") and words.endswith(".\n")

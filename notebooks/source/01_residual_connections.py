@@ -166,7 +166,8 @@ for kind, (colour, marker) in STYLE.items():
     frame = history[kind].frame()
     for axes, column in ((left, "train_loss"), (right, "validation_accuracy")):
         axes.plot(frame[column], color=colour, marker=marker)
-        axes.annotate(kind, (2.5, frame[column].iloc[1:].mean()), (0, 8), textcoords="offset points", color=colour)
+        beside = {"xytext": (6, 8)} if axes is left else {"xytext": (-8, 12), "ha": "right"}
+        axes.annotate(kind, (2.5, frame[column].iloc[1:].mean()), textcoords="offset points", color=colour, **beside)
         axes.set(xlabel="epoch", xticks=frame.index)
 left.set(title="Training loss")
 right.set(title="Validation accuracy, %", ylim=(0, 100))

@@ -269,6 +269,7 @@ def line(axes, data, family, dashes="-"):
     axes.errorbar(frame["depth"], frame["accuracy"], frame["high"] - frame["accuracy"], **look)
 
 
+# %%
 figure, (left, right) = cl.lesson.panels(2, height=3.9)
 for family in LOOKS:
     line(left, "glyphs", family)
