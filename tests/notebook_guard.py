@@ -203,5 +203,7 @@ def about_outputs(cell: NotebookNode) -> Iterator[str]:
         data = output.get("data", {})
         if WIDGET in data and not ("text/plain" in data and any(mime in data for mime in (*PICTURES, "text/html"))):
             yield "a widget without text and a picture or HTML: GitHub and an HTML export show nothing then"
+        if "image/svg+xml" in data and "image/png" not in data:
+            yield "a drawing as SVG alone, which GitHub and untrusted notebooks do not show: use cl.lesson.show"
         if "image/png" in data and not output.metadata.get("image/png", {}).get("alt", "").strip():
             yield "a picture without alt text: show it with cl.lesson.show(figure, caption)"

@@ -171,6 +171,7 @@ def test_guard_lets_good_notebooks_pass(notebook):
         (changed(3, outputs=[new_output("display_data", {WIDGET: {}, "text/plain": "x"})]), "widget without text and"),
         (changed(3, outputs=[new_output("display_data", {WIDGET: {}, "image/png": PNG})]), "widget without text and"),
         (changed(3, outputs=[new_output("display_data", {"image/png": PNG})]), "picture without alt text"),
+        (changed(3, outputs=[new_output("display_data", {"image/svg+xml": "<svg/>"})]), "SVG alone"),
         (with_code("cl.lesson.show(figure, 'A curve.')"), "shows something but has no output"),
         (with_code("guess.reveal(3)"), "shows something but has no output"),
         (with_code("ax.plot(x);", SHOWN), "ends with `;`"),

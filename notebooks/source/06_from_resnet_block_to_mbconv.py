@@ -169,10 +169,10 @@ assert gain < 7 < fewer and rates["dense 3x3"] > 2 * rates["depthwise 3x3"]
 # ends, which carry the 1×1 convolutions, thin. Here are both, drawn to scale: the thickness of a slab is its channels.
 
 # %%
-cl.diagram(first)
+cl.lesson.show(cl.diagram(first), "The bottleneck of ResNet: thick at both ends, thin in the middle.")
 
 # %%
-cl.diagram(last)
+cl.lesson.show(cl.diagram(last), "MBConv, the other way round: thin ends and a thick middle.")
 
 # %% [markdown]
 # The arc is the shortcut. In the bottleneck it joins the *wide* ends, in MBConv the *thin* ones (Sandler et al. 2018 call it an

@@ -188,7 +188,10 @@ mine = cl.Architecture(
 print(mine)
 
 # %%
-cl.diagram(cl.scaled(mine, depth=2, width=2))
+cl.lesson.show(
+    cl.diagram(cl.scaled(mine, depth=2, width=2)),
+    "Your network, twice as deep and twice as wide, to scale: a slab is a block, as thick as its channels.",
+)
 
 # %% [markdown]
 # ### Move it
@@ -581,4 +584,4 @@ cl.lesson.check("11.5", answer)
 # * Yu, Koltun: *Multi-Scale Context Aggregation by Dilated Convolutions*, 2015 (arXiv:1511.07122).
 # * Breiman, Friedman, Olshen, Stone: *Classification and Regression Trees*, 1984, section 3.4: the rule of one standard
 #   error.
-# * The [data card](../data/measured/README.md) of the measured tables: what a sweep should say about itself.
+# * `data/measured/README.md`, the data card of the measured tables: what a sweep should say about itself.
