@@ -39,7 +39,7 @@ def answers() -> str:
         for number, said in _said(nbformat.read(path, as_version=4)):
             exercise = EXERCISES[number]
             mistakes = exercise.mistakes.values() if isinstance(exercise, Exercise) else ()
-            lines.append(f"| {number} | {exercise.asks} | {said} | {'; '.join(mistakes)} |")
+            lines.append(f"| {number} | {exercise.asks} | {said} | {' / '.join(mistakes)} |")
     return "\n".join(lines)
 
 
