@@ -39,7 +39,8 @@ lab: $(VENV)/installed  ## open the notebooks in JupyterLab (first time: sets up
 		--LabApp.app_settings_dir=$(CURDIR)/.lab --LabApp.default_url=/lab/tree/00_start_here.ipynb $(LABFLAGS)
 
 voila: $(VENV)/installed-test  ## the first notebook as a page without code (PORT=, VOILAFLAGS=)
-	$(PY) -m voila --port=$(PORT) --token notebooks/00_start_here.ipynb $(VOILAFLAGS)
+	$(PY) -m voila --port=$(PORT) --token --VoilaConfiguration.extension_denylist=jupyterlab-jupytext \
+		notebooks/00_start_here.ipynb $(VOILAFLAGS)
 
 # One pytest run over tests, doctests and notebooks, so that one closing line sums up all of it. A notebook's cells share
 # a kernel and must stay in one process: that is what loadscope does.

@@ -84,6 +84,7 @@ def running_lab(folder: Path, home: Path, theme: str = LIGHT) -> Iterator[Lab]:
 def running_voila(folder: Path, home: Path, theme: str = "light") -> Iterator[Lab]:
     """Voila over `folder`: each of its notebooks as a page without code, run anew by a kernel of its own."""
     options = ["--token", "--Voila.ip=127.0.0.1", "--Voila.port_retries=0", "--show_tracebacks=True"]
+    options += ["--VoilaConfiguration.extension_denylist=jupyterlab-jupytext"]  # it expects JupyterLab around it
     with serving("voila", *options, f"--theme={theme}", str(folder), folder=folder, home=home, probe="/") as voila:
         yield voila
 
