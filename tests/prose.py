@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-FENCE = re.compile(r"^\s*(```|~~~).*?^\s*\1", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
+from tests.notebook_guard import outside_fences
+
 # A decimal, thousands with their commas, a percentage: what is measured or computed looks like this
 TYPED = re.compile(r"(?<![\w.:/-])(?:\d+\.\d+|\d{1,3}(?:,\d{3})+|\d+(?= ?%))(?![\w-])")
 LATIN = re.compile(r"[a-zA-Z\u00c0-\u024f']+")
@@ -16,7 +16,7 @@ CALLED = re.compile(r"95 %")  # the name of an interval
 
 def prose(markdown: str) -> str:
     """Markdown without code, addresses and HTML tags."""
-    text = FENCE.sub("", markdown)
+    text = outside_fences(markdown)
     text = re.sub(r"`[^`]*`", " ", text)
     text = re.sub(r"\]\([^)]*\)", "] ", text)
     return re.sub(r"<[^>]+>|https?://\S+|arXiv:\S+", " ", text)
@@ -39,7 +39,7 @@ def typed_numbers(markdown: str, code: str = "") -> Iterator[str]:
     ['7.3']
     """
     set_by_code = {literal.replace("_", "") for literal in re.findall(r"(?<![\w.])\d[\d_]*(?:\.\d+)?", code)}
-    for paragraph in re.split(r"\n\s*\n|\n(?=[*|] )", FENCE.sub("", markdown)):
+    for paragraph in re.split(r"\n\s*\n|\n(?=[*|] )", outside_fences(markdown)):
         if not CITED.search(paragraph):
             found = TYPED.findall(CALLED.sub("", prose(paragraph)))
             yield from (number for number in found if number.replace(",", "") not in set_by_code)
@@ -51,4 +51,4 @@ def links(markdown: str) -> list[str]:
     >>> links("[![a](b.svg)](https://c.org/d) and [e](f.md#g)")
     ['b.svg', 'https://c.org/d', 'f.md#g']
     """
-    return re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", markdown))
+    return re.findall(r"\]\(([^)\s]+)\)", outside_fences(markdown))

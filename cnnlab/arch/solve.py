@@ -74,7 +74,7 @@ def solve(
             f"{arch.name}: {_told(budgets)} is more than the {knob} can use: at {knob}={tried[-1]:g}, the largest "
             f"allowed, the cost is {used}; give a smaller budget or another knob"
         )
-    value = tried[np.flatnonzero(fits)[-1]].item() + 0  # -0.0 is 0
+    value = tried[np.flatnonzero(fits)[-1]].item()
     found = turned(arch, knob, value)
     return replace(found, name=f"{arch.name} phi={value:g}") if knob == "phi" else found
 

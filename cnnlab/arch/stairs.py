@@ -146,7 +146,7 @@ def _roundest(starts: Settings, ends: Settings) -> Settings:
     chosen = np.full(starts.shape, np.nan)
     for decimals in range(DIGITS + 1):
         scale = 10**decimals
-        whole = np.ceil(starts * scale)
+        whole = np.ceil(starts * scale) + 0.0  # which makes 0 of -0
         number = whole / scale
         # The product may round past a whole number: compare the quotient itself, which is the float that is written.
         fits = (number >= starts) & (number < ends) & (np.abs(whole) < 10**DIGITS) & np.isnan(chosen)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +9,7 @@ from matplotlib.figure import Figure
 from cnnlab.show.diagram import Diagram
 from cnnlab.show.plots import png
 from cnnlab.show.raster import raster
+from cnnlab.show.still import still
 from cnnlab.show.tradeoff import plain
 
 WIDE, DPI, LETTERS = 9.2, 100, 11  # inches, dots an inch, points: readable from the last row
@@ -39,6 +38,6 @@ def show(figure: Figure | Diagram, caption: str) -> None:
     if not caption.strip():
         raise ValueError("show: a figure needs a caption that says what is to be seen; it is the alt text as well")
     picture = raster(figure.svg) if isinstance(figure, Diagram) else png(figure)
-    data = base64.b64encode(picture).decode()
-    display({"image/png": data, "text/plain": "(figure)"}, raw=True, metadata={"image/png": {"alt": caption}})
+    data, about = still(picture, caption)
+    display({**data, "text/plain": "(figure)"}, raw=True, metadata=about)
     display({"text/markdown": f"*{caption}*", "text/plain": caption}, raw=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -39,6 +38,7 @@ from cnnlab.show.settings import (
     source_of,
 )
 from cnnlab.show.sources import SOURCES
+from cnnlab.show.still import with_still
 
 HERE = Path(__file__).parent / "js"
 STYLES = ("explorer.css", "parts.css")
@@ -297,12 +297,7 @@ class Explorer(anywidget.AnyWidget):
         return f"Explorer({where}): {cost.macs:,} MACs, {cost.params:,} params"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # A picture and a line of text, so that GitHub, an HTML export and nbval have something to show.
-        bundle: Any = super()._repr_mimebundle_(**kwargs)
-        bundle[0]["image/png"] = base64.b64encode(self.png()).decode()
-        bundle[0]["text/plain"] = repr(self)
-        bundle[1]["image/png"] = {"alt": repr(self)}
-        return bundle
+        return with_still(super()._repr_mimebundle_(**kwargs), self.png(), repr(self))
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """What the front end sends; one message at a time. Edits are of one family: others than those that come with it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from cnnlab.show.diagram import Diagram
 from cnnlab.show.explorer import SettingError
 from cnnlab.show.groupview import first_group, group_diagram
 from cnnlab.show.raster import raster
+from cnnlab.show.still import with_still
 
 HERE = Path(__file__)
 
@@ -76,12 +76,7 @@ class GroupChooser(anywidget.AnyWidget):
         return f"GroupChooser({self._graph.name}: {self.layer})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # A picture and a line of text, so that GitHub, an HTML export and nbval have something to show.
-        bundle: Any = super()._repr_mimebundle_(**kwargs)
-        bundle[0]["image/png"] = base64.b64encode(raster(self.diagram.svg)).decode()
-        bundle[0]["text/plain"] = repr(self)
-        bundle[1]["image/png"] = {"alt": repr(self)}
-        return bundle
+        return with_still(super()._repr_mimebundle_(**kwargs), raster(self.diagram.svg), repr(self))
 
 
 def group_chooser(network: Any, layer: str | None = None, *, resolution: int = 224, channels: int = 3) -> GroupChooser:

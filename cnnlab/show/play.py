@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from cnnlab.show.plots import png
+from cnnlab.show.still import with_still
 
 Draw = Callable[..., tuple[Figure, str]]
 
@@ -69,10 +70,8 @@ class Play(widgets.VBox):
         return f"Play({', '.join(f'{name}={value}' for name, value in self.values.items())}): {self.sentence}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle: Any = super()._repr_mimebundle_(**kwargs)
         with self._lock:
-            data = {**bundle, "image/png": base64.b64encode(self._png).decode(), "text/plain": repr(self)}
-        return data, {"image/png": {"alt": data["text/plain"]}}
+            return with_still((super()._repr_mimebundle_(**kwargs), {}), self._png, repr(self))
 
 
 def _control(name: str, spec: Sequence[Any], value: Any) -> Any:

@@ -51,18 +51,21 @@ img, svg { max-width: 100%; height: auto; }
 
 def pages_for_explorers(folder: Path, stem: str) -> None:
     """From here on, in this kernel, an Explorer that is shown writes its page into `folder` and shows it in a frame."""
+    from IPython import get_ipython
+
     from cnnlab.show.explorer import Explorer
 
     (folder / "explorers").mkdir(parents=True, exist_ok=True)
     written: list[str] = []
 
-    def bundle(self: Explorer, **_: object) -> tuple[dict[str, str], dict[str, object]]:
+    def bundle(explorer: Explorer, **_: object) -> dict[str, str]:
         file = f"explorers/{stem}_{len(written) + 1}.html"
         written.append(file)
-        self.save_html(folder / file)
-        return {"text/html": FRAME.format(file=file, title=html.escape(repr(self))), "text/plain": repr(self)}, {}
+        explorer.save_html(folder / file)
+        title = repr(explorer)
+        return {"text/html": FRAME.format(file=file, title=html.escape(title)), "text/plain": title}
 
-    Explorer._repr_mimebundle_ = bundle  # type: ignore[method-assign]
+    get_ipython().display_formatter.mimebundle_formatter.for_type(Explorer, bundle)
 
 
 def page(notebook: NotebookNode, navigation: str, title: str) -> str:
