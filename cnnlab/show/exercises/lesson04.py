@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.arch.graph import Graph
-from cnnlab.arch.layers import AdaptivePool
+from cnnlab.arch.field import receptive_field
 from cnnlab.arch.scaling import scaled
 from cnnlab.arch.solve import solve
 from cnnlab.arch.zoo import architecture
@@ -32,21 +31,8 @@ def _law() -> int:
     return int(224 * (BUDGET / int(architecture("resnet50").cost().macs)) ** 0.5)
 
 
-def _field(graph: Graph) -> int:
-    """The receptive field of the last feature map, px: the widest over all ways to it."""
-    seen: list[tuple[int, int]] = []
-    for layer in graph.layers:
-        if isinstance(layer.op, AdaptivePool):
-            return seen[layer.inputs[0]][0]
-        field, jump = max((seen[i] for i in layer.inputs), default=(1, 1))
-        kernel, stride = getattr(layer.op, "kernel", 1), getattr(layer.op, "stride", 1)
-        side = max(kernel) if isinstance(kernel, tuple) else kernel
-        seen.append((field + (side - 1) * getattr(layer.op, "dilation", 1) * jump, jump * stride))
-    return seen[-1][0]
-
-
 def _sees_enough(arch: Any) -> tuple[bool, str]:
-    field, macs = _field(arch.graph()), int(arch.cost().macs)
+    field, macs = receptive_field(arch.graph()), int(arch.cost().macs)
     came = f"{arch.resolution} px, {macs:,} multiply-adds, sees {field} px"
     return arch.resolution == PIXELS and macs <= MOST and field >= SEEN, came
 
