@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 import cnnlab as cl
@@ -75,6 +76,16 @@ def test_a_room_that_can_train_is_ready(capsys):
     assert lines[0].startswith("Python 3.")
     assert "42 classes, ready" in lines[1]
     assert lines[-1] == "This room is ready."
+
+
+def test_a_network_trained_here_is_one_more_row_of_the_table():
+    """Whose recipe, images and threads it has; another processor may round otherwise, so not to the last point."""
+    table = cl.measured("glyphs").set_index(["base", "depth", "width", "resolution", "seed"])["accuracy"]
+    arch = cl.scaled(cl.architecture("small_mbconv", classes=42), depth=1, width=0.5, resolution=16)
+    threads = torch.get_num_threads()
+    found = cl.lesson.repeat(arch, limit=8000, seed=1).test_accuracy
+    assert abs(found - table["small_mbconv", 1, 0.5, 16, 1]) < 6
+    assert torch.get_num_threads() == threads
 
 
 # ---- guesses

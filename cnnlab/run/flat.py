@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +107,14 @@ def rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
             raise ValueError(f"the table is none of finished trials: {error} is wrong or missing") from error
 
 
-def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
+def recipe_of(row: Mapping[Any, Any]) -> Recipe:
+    """How the network of a row was trained."""
     kinds = {name: type(value) for name, value in vars(Recipe()).items()}
-    recipe = {name: kinds[name](row[name]) for name in RECIPE} | {"epochs": row["planned"], "seed": row["seed"]}
+    values = {name: kinds[name](row[name]) for name in RECIPE}
+    return Recipe(**values, epochs=int(row["planned"]), seed=int(row["seed"]))
+
+
+def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
     limit = None if row["limit"] is None else int(row["limit"])
     settings = {
         "base": row["base"],
@@ -118,7 +123,7 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
         "resolution": row["resolution"],
         "data": row["fingerprint"],
         "limit": limit,
-        "recipe": {field.name: recipe[field.name] for field in fields(Recipe)},
+        "recipe": asdict(recipe_of(row)),
         "training": row["training"],
     }
     text = json.dumps(settings, sort_keys=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.arch.zoo import architecture
 from cnnlab.show.captioned import panels, show
@@ -14,7 +15,11 @@ from cnnlab.show.guess import Guess as guess
 from cnnlab.show.play import Play as play
 from cnnlab.show.points import COLOURS
 
-__all__ = ["COLOURS", "check", "guess", "panels", "play", "room", "show"]
+if TYPE_CHECKING:
+    from cnnlab.arch.architecture import Architecture
+    from cnnlab.run.recipe import History
+
+__all__ = ["COLOURS", "check", "guess", "panels", "play", "repeat", "room", "show"]
 
 
 def check(number: str, answer: Any = None) -> None:
@@ -31,6 +36,30 @@ def check(number: str, answer: Any = None) -> None:
         raise ValueError(f"exercise {number!r} is unknown; the exercises are {', '.join(EXERCISES)}")
     told = "no answer yet; put yours in place of None." if answer is None else EXERCISES[number].verdict(answer)
     print(f"{number}: {told}")
+
+
+def repeat(arch: Architecture, *, limit: int, seed: int = 0) -> History:
+    """Train a small network here on `limit` glyphs, otherwise as those of data/measured were: their recipe, one thread.
+
+    arch: for the 42 classes of the glyphs, at its own resolution. With limit=8000 it is one more row of the table.
+    """
+    import torch
+
+    from cnnlab.run.data import load
+    from cnnlab.run.flat import recipe_of
+    from cnnlab.run.measured import measured
+    from cnnlab.run.train import fit
+
+    row = measured("glyphs").iloc[0].to_dict()
+    data = load("glyphs", resolution=int(arch.resolution), limit=limit, progress=False)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(
+        int(row["threads"])
+    )  # so small a network gains nothing from more, and loses to what else runs
+    try:
+        return fit(arch.graph().module(seed=seed), data, replace(recipe_of(row), seed=seed), progress=False)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def room() -> None:

@@ -147,6 +147,8 @@ cl.lesson.show(
 # blocks; the second stage starts with stride 2. At depth 1 the stages have one and two blocks.
 
 # %%
+from cnnlab.arch.field import receptive_field
+
 small = cl.architecture("small_resnet", resolution=96)
 
 
@@ -180,10 +182,11 @@ for panel, depth in zip(axes, (0.5, 1.0, 2.0), strict=True):
     grad = gradient_map(arch)
     touched = int((grad.sum(0) > 0).sum())
     fields[depth] = field_by_hand(arch)
-    print(f"depth {depth}: {arch.blocks} blocks, field by hand {fields[depth]} px, by gradients {touched} px")
+    asked = receptive_field(arch.graph())
+    print(f"depth {depth}: {arch.blocks} blocks; by hand {fields[depth]} px, by cnnlab {asked}, by gradients {touched}")
     core = slice(48 - touched // 4, 48 + touched // 4)
     inner = float(grad[core, core].sum() / grad.sum())
-    assert touched == fields[depth] and inner > 0.6
+    assert touched == asked == fields[depth] and inner > 0.6
     panel.imshow(grad / grad.max(), cmap="cividis")
     edge = int((grad.sum(0) > 0).nonzero()[0]) - 0.5
     panel.plot(edge + np.array([0, 0, 1, 1, 0]) * touched, edge + np.array([0, 1, 1, 0, 0]) * touched, "w--", lw=1.2)
@@ -320,15 +323,11 @@ assert (
 # A short version of two of those settings, on your machine: 2,500 images, 20 px, two seeds each.
 
 # %% tags=["nbval-ignore-output"]
-torch.set_num_threads(1)  # so small a network gains nothing by more
-data = cl.data.load("glyphs", resolution=20, limit=2500, progress=False)
 accuracy = {}
 for depth in (0.5, 1.5):
-    arch = cl.scaled(cl.architecture("small_resnet", classes=len(data.classes)), depth=depth, resolution=20)
+    arch = cl.scaled(cl.architecture("small_resnet", classes=42), depth=depth, resolution=20)
     for seed in (0, 1):
-        recipe = cl.Recipe(epochs=3, batch=32, lr=0.1, weight_decay=0.001, normalize="image", seed=seed)
-        history = cl.fit(arch.graph().module(seed=seed), data, recipe, progress=False)
-        accuracy[depth, seed] = history.test_accuracy
+        accuracy[depth, seed] = cl.lesson.repeat(arch, limit=2500, seed=seed).test_accuracy
     print(f"depth {depth}: {arch.blocks} blocks,", *(f"{accuracy[depth, seed]:.1f} %" for seed in (0, 1)))
 
 # %%

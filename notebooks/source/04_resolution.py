@@ -163,12 +163,15 @@ table[["depth", "width", "resolution", "macs", "accuracy", "low", "high"]].round
 # stage, 12 by the first block of the second, 16 by each further one).
 
 # %%
+from cnnlab.arch.field import receptive_field
+
 depths = (0.5, 1.0, 2.0)
 base = cl.architecture("small_resnet")
 fields = {}
 for depth in depths:
     one, two = (int(stage.depth) for stage in cl.scaled(base, depth=depth).stages)
     fields[depth] = 8 * one + 16 * two - 1
+    assert fields[depth] == receptive_field(cl.scaled(base, depth=depth).graph())
 figure, axes = cl.lesson.panels(3, height=3.2)
 for panel, size in zip(axes, (20, 28, 42), strict=True):
     glyph = cl.data.load("glyphs", resolution=size, limit=64, progress=False).test.images[1]
@@ -251,23 +254,11 @@ assert set(equal_cost("plain")["scaled"].iloc[-2:]) == {"resolution", "depth"}
 # px. At equal multiply-adds resolution alone is the worst knob on the glyphs for residual and `mbconv` networks, and for plain ones it
 # is as bad as depth. It pays together with depth, which is what lesson 07 is about.
 #
-# On ImageNet, at 224 px, the field is not what limits. Here is that of ResNet-50's last layer, from the 7×7 stem, its pool and one 3×3
-# convolution in each of 3 + 4 + 6 + 3 blocks:
+# On ImageNet, at 224 px, the field is not what limits. Here is that of ResNet-50's last layer, by `cnnlab`, which
+# goes through the layers by the rule of lesson 02:
 
 # %%
-field, jump = 1, 1
-for kernel, stride in [
-    (7, 2),
-    (3, 2),
-    *[(3, 1)] * 3,
-    (3, 2),
-    *[(3, 1)] * 3,
-    (3, 2),
-    *[(3, 1)] * 5,
-    (3, 2),
-    *[(3, 1)] * 2,
-]:
-    field, jump = field + (kernel - 1) * jump, jump * stride
+field = receptive_field(cl.architecture("resnet50").graph())
 print(f"ResNet-50 sees {field} px")
 assert field > 224
 

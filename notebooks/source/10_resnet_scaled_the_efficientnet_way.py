@@ -397,14 +397,9 @@ overlap = one.high > other.low and other.high > one.low
 assert overlap and other.accuracy > one.accuracy
 
 # %% tags=["nbval-ignore-output"]
-import torch
-
-torch.set_num_threads(1)  # networks as small as these gain nothing from more
-recipe = cl.Recipe(epochs=3, batch=32, lr=0.1, weight_decay=1e-3, normalize="image", seed=0)
 reached, spent = [], []
 for arch in (residual, inverted):
-    data = cl.data.load("glyphs", resolution=arch.resolution, limit=3000, progress=False)
-    history = cl.fit(arch.graph().module(seed=0), data, recipe, progress=False)
+    history = cl.lesson.repeat(arch, limit=3000)
     reached.append(history.test_accuracy)
     spent.append(sum(epoch.seconds for epoch in history.epochs))
     print(f"{arch.stages[0].block.__name__}: {reached[-1]:.1f} % after {spent[-1]:.1f} s")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, TypeAlias
 
+from cnnlab.arch.graph import Graph
+
 Wrong: TypeAlias = Callable[[], float | str]
 """The answer that a mistake leads to."""
 
@@ -65,6 +67,11 @@ class Task:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             return f"not yet. Expected: {self.asks}. Came: {_short(answer)}, which cannot be judged ({error})."
         return f"right: {came}." if right else f"not yet. Expected: {self.asks}. Came: {came}."
+
+
+def number_of(graph: Graph, kind: type) -> int:
+    """How many layers of a network are of this kind, such as `cnnlab.arch.layers.Conv`."""
+    return sum(isinstance(layer.op, kind) for layer in graph.layers)
 
 
 def _is_kind(answer: Any, right: float | str) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cnnlab.arch.bases import base_of
 from cnnlab.arch.blocks import bottleneck
 from cnnlab.arch.scaling import compound, scaled
 from cnnlab.arch.zoo import architecture
 from cnnlab.show.exercises.exercise import Exercise, Task
 
 R50, B0 = architecture("resnet50"), architecture("efficientnet_b0")
-BLOCKS = 3 + 4 + 6 + 3  # He et al. (2015), Table 1
 
 
 def _half(arch: Any) -> tuple[bool, str]:
@@ -24,7 +24,7 @@ def _half(arch: Any) -> tuple[bool, str]:
 EXERCISES: Mapping[str, Exercise | Task] = {
     "00.1": Exercise(
         "the blocks of the four stages together",
-        lambda: BLOCKS,
+        lambda: int(base_of("resnet50").blocks),
         "blocks",
         mistakes={
             lambda: 50: "50 counts layers; each block has three convolutions",

@@ -8,15 +8,15 @@ from typing import Any
 from cnnlab.arch.blocks import basic
 from cnnlab.arch.graph import image
 from cnnlab.arch.layers import Add, Conv
-from cnnlab.show.exercises.exercise import Exercise, Task
+from cnnlab.show.exercises.exercise import Exercise, Task, number_of
 
 MOST, LEAST = 20_000_000, 30  # multiply-adds; convolutions
 
 
 def _deep_and_cheap(arch: Any) -> tuple[bool, str]:
     graph = arch.graph()
-    convs, macs = sum(isinstance(layer.op, Conv) for layer in graph.layers), int(graph.cost().macs)
-    residual = any(isinstance(layer.op, Add) for layer in graph.layers)
+    convs, macs = number_of(graph, Conv), int(graph.cost().macs)
+    residual = number_of(graph, Add) > 0
     came = f"{convs} convolutions, {macs:,} multiply-adds, {'with' if residual else 'without'} shortcuts"
     return convs >= LEAST and macs <= MOST and residual and arch.resolution == 32, f"{came}, {arch.resolution} px"
 

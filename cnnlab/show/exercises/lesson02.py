@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from math import ceil, floor
 from typing import Any
 
+from cnnlab.arch.bases import base_of
+from cnnlab.arch.field import receptive_field
 from cnnlab.arch.zoo import architecture
 from cnnlab.show.exercises.exercise import Exercise, Task
 
-DEPTHS = (1, 2, 2, 3, 3, 4, 1)  # EfficientNet-B0
+DEPTHS = [int(stage.depth) for stage in base_of("efficientnet_b0").stages]
 DEEPER, CLOSE = 3, 0.05  # times the blocks; relative difference of the multiply-adds
 BLOCK = 2 * 9 * 512 * 512 * 7 * 7
 STEM, FIRST, LATER = [(7, 2), (3, 2)], [(3, 1)] * 4, [(3, 2), (3, 1), (3, 1), (3, 1)]  # ResNet-18: kernel, stride
@@ -23,14 +25,19 @@ def _field(layers: list[tuple[int, int]]) -> int:
     return field
 
 
-def _points(weights: str, per: float = 1e9) -> float:
-    """Points from ResNet-50 to ResNet-101 for so many more multiply-adds."""
+def _points(weights: str) -> float:
+    """Points from ResNet-50 to ResNet-101."""
     from cnnlab.run.evidence import published
 
     frame = published()
     rows = frame[frame["weights"] == weights].set_index("name")["accuracy"]
+    return float(rows["resnet101"] - rows["resnet50"])
+
+
+def _points_each(weights: str) -> float:
+    """The same, for each further billion multiply-adds."""
     more = architecture("resnet101").cost().macs - architecture("resnet50").cost().macs
-    return float(rows["resnet101"] - rows["resnet50"]) / (int(more) / per)
+    return _points(weights) / (int(more) / 1e9)
 
 
 def _pair(answer: Any) -> tuple[bool, str]:
@@ -67,7 +74,7 @@ EXERCISES: Mapping[str, Exercise | Task] = {
     ),
     "02.3": Exercise(
         "the side of the receptive field of the last feature map",
-        lambda: _field([*STEM, *FIRST, *LATER, *LATER, *LATER]),
+        lambda: receptive_field(base_of("resnet18").graph()),
         "px",
         mistakes={
             lambda: _field(
@@ -79,13 +86,15 @@ EXERCISES: Mapping[str, Exercise | Task] = {
     ),
     "02.4": Exercise(
         "points of accuracy for a further billion multiply-adds, from ResNet-50 to ResNet-101, IMAGENET1K_V2",
-        lambda: _points("IMAGENET1K_V2"),
+        lambda: _points_each("IMAGENET1K_V2"),
         "points",
         close=0.02,
         mistakes={
-            lambda: _points("IMAGENET1K_V1"): "that is with the older weights, IMAGENET1K_V1",
-            lambda: _points("IMAGENET1K_V2", 1.0): "that is for one multiply-add; take a billion",
-            lambda: 81.886 - 80.858: "those are the points in all; divide by the further billions of multiply-adds",
+            lambda: _points_each("IMAGENET1K_V1"): "that is with the older weights, IMAGENET1K_V1",
+            lambda: _points_each("IMAGENET1K_V2") / 1e9: "that is for one multiply-add; take a billion",
+            lambda: _points(
+                "IMAGENET1K_V2"
+            ): "those are the points in all; divide by the further billions of multiply-adds",
         },
     ),
     "02.5": Task(

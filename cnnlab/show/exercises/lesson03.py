@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cnnlab.arch.bases import base_of
 from cnnlab.arch.rounding import round_width
 from cnnlab.arch.scaling import scaled
 from cnnlab.arch.solve import solve
@@ -32,11 +33,11 @@ def _half(what: str) -> float:
 
 
 def _shallow_and_wide(arch: Any) -> tuple[bool, str]:
-    base = architecture("resnet50")
+    base = base_of("resnet50")
     cost, of = arch.cost(), base.cost()
     part = float(cost.macs / of.macs)
     depths = [int(stage.depth) for stage in arch.stages]
-    halved = depths == [2, 2, 3, 2]  # ResNet-50 has 3, 4, 6 and 3; they are rounded up
+    halved = depths == [int(stage.depth) for stage in scaled(base, depth=0.5).stages]
     came = (
         f"{' + '.join(map(str, depths))} blocks, {arch.resolution} px, {part:.3f} times the multiply-adds, "
         f"{cost.activations / of.activations:.2f} times the activations, "

@@ -9,7 +9,7 @@ from cnnlab.arch.blocks import mbconv
 from cnnlab.arch.graph import image
 from cnnlab.arch.layers import Add, Conv
 from cnnlab.arch.zoo import architecture
-from cnnlab.show.exercises.exercise import Exercise, Task
+from cnnlab.show.exercises.exercise import Exercise, Task, number_of
 
 CHANNELS, SIZE, KERNEL, MOST = 64, 14, 5, 5_000_000  # the size in px; multiply-adds
 
@@ -20,14 +20,14 @@ def _depthwise_part(kernel: int) -> float:
 
 
 def _shortcuts() -> int:
-    return sum(isinstance(layer.op, Add) for layer in architecture("efficientnet_b0").graph().layers)
+    return number_of(architecture("efficientnet_b0").graph(), Add)
 
 
 def _own_block(graph: Any) -> tuple[bool, str]:
     start, end, macs = graph.input, graph.output, int(graph.cost().macs)
     kernels = [_kernel(layer, graph.layers[layer.inputs[0]]) for layer in graph.layers[1:]]
     shapes = [(int(each.channels), each.size) for each in (start, end)]
-    summed = any(isinstance(layer.op, Add) for layer in graph.layers)
+    summed = number_of(graph, Add) > 0
     widest = max(kernels, default=0)
     depthwise = f"a depthwise {widest}x{widest} convolution" if widest else "no depthwise convolution"
     came = f"{macs:,} multiply-adds, {depthwise}, {'a' if summed else 'no'} sum"

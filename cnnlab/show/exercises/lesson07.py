@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnlab.arch.bases import base_of
-from cnnlab.arch.scaling import scaled
+from cnnlab.arch.scaling import ALPHA, BETA, GAMMA, scaled
 from cnnlab.arch.solve import solve
 from cnnlab.show.exercises.exercise import Exercise, Task
 
 STAIRS = (16, 16, 16, 32, 32, 32, 48, 48, 48)
-BUDGET = 1e9  # multiply-adds
+BUDGET, B0 = 1e9, int(base_of("efficientnet_b0").cost().macs)  # multiply-adds
 
 
 def _stairs(answer: Any) -> tuple[bool, str]:
@@ -62,8 +62,9 @@ EXERCISES: Mapping[str, Exercise | Task] = {
         mistakes={
             lambda: int(solve("efficientnet_b0", macs=BUDGET, knob="resolution").resolution): "that is resolution "
             'alone; the knob is "phi"',
-            lambda: round(224 * 1.15 ** (math.log(BUDGET / 385_814_752) / math.log(1.92027))): "the formula knows "
-            "nothing of rounded blocks; ask cl.solve",
+            lambda: round(
+                224 * GAMMA ** (math.log(BUDGET / B0) / math.log(ALPHA * BETA**2 * GAMMA**2))
+            ): "the formula knows nothing of rounded blocks; ask cl.solve",
             lambda: 224: 'that is B0 itself; cl.solve(..., knob="phi") returns the scaled network',
         },
     ),

@@ -11,7 +11,7 @@ from cnnlab.arch.scaling import compound
 from cnnlab.arch.solve import solve
 from cnnlab.arch.zoo import architecture
 from cnnlab.arch.zoo.regnet import quantised
-from cnnlab.show.exercises.exercise import Exercise, Task
+from cnnlab.show.exercises.exercise import Exercise, Task, number_of
 
 CONVOLUTIONS, PIXELS = 40, 128
 
@@ -32,8 +32,8 @@ def _compound_resolution(knob: str) -> int:
 
 def _lean(arch: Any) -> tuple[bool, str]:
     graph, b3 = arch.graph(), architecture("efficientnet_b3").cost()
-    cost, convs = graph.cost(), sum(isinstance(layer.op, Conv) for layer in graph.layers)
-    residual = any(isinstance(layer.op, Add) for layer in graph.layers)
+    cost, convs = graph.cost(), number_of(graph, Conv)
+    residual = number_of(graph, Add) > 0
     came = (
         f"{convs} convolutions, {'with' if residual else 'without'} shortcuts, {arch.resolution} px, "
         f"{cost.macs:,} multiply-adds, {cost.activations:,} activations"

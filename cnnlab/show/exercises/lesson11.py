@@ -8,7 +8,7 @@ from typing import Any
 from cnnlab.arch.blocks import basic
 from cnnlab.arch.graph import image
 from cnnlab.arch.layers import Add, Conv
-from cnnlab.show.exercises.exercise import Exercise, Task
+from cnnlab.show.exercises.exercise import Exercise, Task, number_of
 
 MOST, LEAST, CLASSES, SIDE = 2_000_000, 3, 10, 32  # multiply-adds; convolutions; logits; pixels
 WIDTH, PIXELS = 64, 28
@@ -19,7 +19,7 @@ def _own_module(module: Any) -> tuple[bool, str]:
 
     graph = trace(module, resolution=SIDE)
     convs, macs, end = (
-        sum(isinstance(layer.op, Conv) for layer in graph.layers),
+        number_of(graph, Conv),
         int(graph.cost().macs),
         graph.layers[-1],
     )
@@ -42,7 +42,7 @@ def _own_block(block: Any) -> tuple[bool, str]:
         )
     kernels = [layer.op.kernel for layer in graph.layers if isinstance(layer.op, Conv)]
     around = any(kernel not in (1, (1, 1)) for kernel in kernels)
-    summed = any(isinstance(layer.op, Add) for layer in graph.layers)
+    summed = number_of(graph, Add) > 0
     came = f"{macs:,} multiply-adds where at most {most:,} are allowed" if macs > most else f"{macs:,} multiply-adds"
     came += "" if summed else ", no shortcut that is added"
     came += "" if around else ", no convolution larger than 1x1"

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from math import exp
 from typing import Any
 
+from cnnlab.arch.bases import base_of
 from cnnlab.arch.blocks import bottleneck
 from cnnlab.arch.graph import image
 from cnnlab.show.exercises.exercise import Exercise, Task
 
-STAGES = (3, 4, 6, 3)  # of ResNet-34 and ResNet-50
+STAGES = tuple(int(stage.depth) for stage in base_of("resnet34").stages)
 PLACES = ((64, 64, 1, 56), (256, 64, 1, 56), (256, 128, 2, 56), (512, 128, 1, 28))  # channels, width, stride, pixels
 
 
