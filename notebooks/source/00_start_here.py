@@ -109,11 +109,16 @@ cl.lesson.room()
 #                               +--> cost, tables, pictures
 # ```
 #
-# A **graph** is the architecture written out, layer by layer. It says where the cost is:
+# A **graph** is the architecture written out, layer by layer. It says where the cost is. Check one number by hand: the stem is one
+# 7×7 convolution from 3 colours to 64 channels, and puts out 112×112 places, so it takes 7 · 7 · 3 · 64 · 112 · 112 multiply-adds.
 
 # %%
 graph = resnet50.graph()
-graph.table(by="stage").round(3)
+stages = graph.table(by="stage")
+by_hand = 7 * 7 * 3 * 64 * 112 * 112
+print(f"the stem by hand {by_hand:,}, by cnnlab {stages['macs'][0]:,}, ratio {stages['macs'][0] / by_hand}")
+assert by_hand == stages["macs"][0]
+stages.round(3)
 
 # %% [markdown]
 # A **module** is an ordinary `torch.nn.Module`, ready to train, with one submodule for each block. And **trace** goes the other

@@ -57,7 +57,7 @@ byhand = ResidualBlock(64, 128, stride=2).eval()
 traced = cl.trace(byhand, resolution=56, channels=64)
 on_paper = 9 * 64 * 128 + 9 * 128 * 128 + 64 * 128 + 3 * 2 * 128
 counted = sum(p.numel() for p in byhand.parameters())
-print(f"on paper {on_paper:,}, by PyTorch {counted:,}, by cnnlab {traced.cost().params:,}")
+print(f"on paper {on_paper:,}, by PyTorch {counted:,}, by cnnlab {traced.cost().params:,}, ratio {counted / on_paper}")
 assert on_paper == counted == traced.cost().params
 parameters.reveal(counted)
 

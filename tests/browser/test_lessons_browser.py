@@ -46,6 +46,7 @@ def test_a_student_goes_through(browser, school, source):
     for _ in range(asked):
         commit(guesses.first)
     move_pictures(page)
+    choose_layers(page)
     assert page.locator(".jp-OutputArea", has_text="Error displaying widget").count() == 0
     assert page.evaluate(BROKEN) == 0
     reveal_again(page, stored)
@@ -94,6 +95,16 @@ def move_pictures(page: Page) -> None:
             if picture.get_attribute("src") == before:
                 page.keyboard.press("ArrowLeft")
             page.wait_for_function("([img, old]) => img.src !== old", arg=[picture.element_handle(), before])
+
+
+def choose_layers(page: Page) -> None:
+    """Another layer of each list of layers: Python draws what goes with it."""
+    for chooser in page.locator(".cnnlab-chooser").all():
+        before = chooser.locator("svg").inner_html()
+        chooser.locator("select").select_option(index=0)
+        page.wait_for_function(
+            "([el, old]) => el.querySelector('svg').innerHTML !== old", arg=[chooser.element_handle(), before]
+        )
 
 
 def reveal_again(page: Page, stored: nbformat.NotebookNode) -> None:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser import lab as labs
 from tests.browser.test_page_browser import shows_exact_numbers
@@ -43,7 +44,7 @@ def test_exact_numbers_and_a_kernel_that_follows(voila_page, key):
         shows_exact_numbers(page, key)
     state = page.locator('.cnnlab [data-readout="state"]').text_content()
     macs = page.locator('.cnnlab [data-readout="macs"]').text_content()
-    page.get_by_text(re.compile(f"the kernel says {re.escape(state)}: {macs}")).wait_for(timeout=10_000)
+    expect(page.get_by_text(re.compile(f"the kernel says {re.escape(state)}: {macs}"))).to_be_visible(timeout=10_000)
 
 
 def test_no_code_and_no_console_errors(voila_page):
