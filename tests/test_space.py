@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torchvision import models
 
@@ -56,18 +56,19 @@ def one_by_one(base, frame):
     return rows
 
 
-depths, widths = st.floats(0.1, 4), st.floats(0.15, 4)  # ResNeXt refuses thinner: no channel is left for each group
+multipliers = st.floats(0.1, 4)
 some = {"min_size": 1, "max_size": 5}
 
 
 @settings(max_examples=40)
 @given(
     st.sampled_from(BASES),
-    st.lists(depths, **some),
-    st.lists(widths, **some),
+    st.lists(multipliers, **some),
+    st.lists(multipliers, **some),
     st.lists(st.integers(32, 300), **some),
 )
 def test_a_grid_costs_what_each_setting_costs(base, depth, width, resolution):
+    assume(base != "resnext" or min(width) >= 0.15)  # refused below: no channel is left for each of its groups
     space = Space(base, depth=depth, width=width, resolution=resolution)
     frame = space.frame()
     order = [(d, w, r) for d in depth for w in width for r in resolution]  # depth outermost

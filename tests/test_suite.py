@@ -84,10 +84,11 @@ def test_shape(path):
 
 
 @each_lesson
-def test_numbers_in_prose_are_computed(path):
+@pytest.mark.parametrize("derived", [lesson, solutions], ids=["lesson", "solutions"])
+def test_numbers_in_prose_are_computed(path, derived):
     """Or a paper's, which the paragraph cites, or a setting of the code. What a lesson says of itself and what it asks
     in its exercises is typed."""
-    cells = lesson(path).cells
+    cells = derived(path).cells
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     typed = [
         (number, cell.source[:60])

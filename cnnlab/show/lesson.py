@@ -53,9 +53,8 @@ def repeat(arch: Architecture, *, limit: int, seed: int = 0) -> History:
     row = measured("glyphs").iloc[0].to_dict()
     data = load("glyphs", resolution=int(arch.resolution), limit=limit, progress=False)
     threads = torch.get_num_threads()
-    torch.set_num_threads(
-        int(row["threads"])
-    )  # so small a network gains nothing from more, and loses to what else runs
+    # So small a network gains nothing from more threads than one, and loses to what else runs.
+    torch.set_num_threads(int(row["threads"]))
     try:
         return fit(arch.graph().module(seed=seed), data, replace(recipe_of(row), seed=seed), progress=False)
     finally:

@@ -38,7 +38,7 @@ def answers() -> str:
     for path in _built(NOTEBOOKS / "solutions"):
         for number, said in _said(nbformat.read(path, as_version=4)):
             exercise = EXERCISES[number]
-            mistakes = exercise.mistakes.values() if isinstance(exercise, Exercise) else ()
+            mistakes = dict.fromkeys(exercise.mistakes.values() if isinstance(exercise, Exercise) else ())  # each once
             lines.append(f"| {number} | {exercise.asks} | {said} | {' / '.join(mistakes)} |")
     return "\n".join(lines)
 

@@ -244,7 +244,7 @@ answer = cl.scaled(resnet50, resolution=320).cost().macs / resnet50.cost().macs
 cl.lesson.check("00.2", answer)
 
 # %% [markdown] tags=["solution"]
-# (320 / 224)² = 2.04: the cost follows the area of the image.
+# (320 / 224)² = {(320 / 224) ** 2:.2f}: the cost follows the area of the image.
 
 # %% [markdown]
 # **00.3** Compound scaling promises about 2^φ times the cost. How many times the multiply-adds of EfficientNet-B0 does
@@ -257,8 +257,8 @@ answer = cl.compound(b0, phi=2).cost().macs / b0.cost().macs
 cl.lesson.check("00.3", answer)
 
 # %% [markdown] tags=["solution"]
-# Not 4, and not (1.2 · 1.1² · 1.15²)² = 3.69 either: depths are rounded up and widths to multiples of 8. Lesson 07 follows
-# every step of the rounding.
+# Not 4, and not (1.2 · 1.1² · 1.15²)² = {(1.2 * 1.1**2 * 1.15**2) ** 2:.2f} either, with the multipliers of Tan and Le (2019): depths
+# are rounded up and widths to multiples of 8. Lesson 07 follows every step of the rounding.
 
 # %% [markdown]
 # **00.4** (open) Scale ResNet-50 to at most half of its multiply-adds, with any of the three knobs or all.

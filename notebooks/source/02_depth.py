@@ -452,7 +452,8 @@ answer = (large["accuracy"] - small["accuracy"]) / ((large["macs"] - small["macs
 cl.lesson.check("02.4", answer)
 
 # %% [markdown] tags=["solution"]
-# About one point for 3.7 billion. The recipe itself, at no cost at inference, bought ResNet-50 nearly five points.
+# {large['accuracy'] - small['accuracy']:.1f} points for {(large['macs'] - small['macs']) / 1e9:.1f} billion. The recipe itself, at no cost at inference, bought ResNet-50
+# {small["accuracy"] - cl.published().query("name == 'resnet50' and weights == 'IMAGENET1K_V1'")["accuracy"].item():.1f} points.
 
 # %% [markdown]
 # **02.5** (open) Make two networks from `cifar_resnet20` whose multiply-adds agree within 5 %, one with at least three times as many

@@ -377,7 +377,7 @@ answer = int(1.4 * 112 + 4) // 8 * 8
 cl.lesson.check("03.2", answer)
 
 # %% [markdown] tags=["solution"]
-# 1.4 · 112 = 156.8; the multiples of 8 around it are 152 and 160, and 160 is nearer.
+# 1.4 · 112 = {1.4 * 112:.1f}; the multiples of 8 around it are 152 and 160, and 160 is nearer.
 
 # %% [markdown]
 # **03.3** What fraction of MobileNetV1's multiply-adds is left at width 0.5? Give a number such as 0.5, to three digits or better.

@@ -480,7 +480,8 @@ answer = cl.solve("resnet50", macs=2e9, knob="resolution").resolution
 cl.lesson.check("04.3", answer)
 
 # %% [markdown] tags=["solution"]
-# The square law says 156 px, but the staircase lies above it there. 152 px is the last that fits.
+# The square law says {int(224 * (2e9 / cl.architecture('resnet50').cost().macs) ** 0.5)} px, but the staircase lies above it there.
+# {answer} px is the last that fits.
 
 # %% [markdown]
 # **04.4** `small_resnet` sees 8a + 16b − 1 pixels. With one block in its first stage, how many does its second need to see at least 64

@@ -456,7 +456,7 @@ answer = next(tool for tool in tools if round(graph.cost(convention=tool).macs /
 cl.lesson.check("05.2", answer)
 
 # %% [markdown] tags=["solution"]
-# thop is near, with 4.1337 G, and for another reason: 4 operations for a number in a batch norm, and none for activations.
+# thop is near, with {graph.cost(convention='thop').macs / 1e9:.4f} G, and for another reason: 4 operations for a number in a batch norm, and none for activations.
 
 # %% [markdown]
 # **05.3** You want to train ResNet-50 with Adam on a GPU of 8 GB (8 · 10⁹ bytes). By `memory(...).training`, what is the largest
@@ -469,8 +469,8 @@ answer = max(n for n in range(1, 200) if arch.memory(batch=n, optimizer="adam").
 cl.lesson.check("05.3", answer)
 
 # %% [markdown] tags=["solution"]
-# Weights, gradients and Adam's two numbers make four times the weights, 0.41 GB, whatever the batch. The rest goes by
-# images, at about 86 MB each. In practice the allocator and the workspace of the kernels need some of it.
+# Weights, gradients and Adam's two numbers make four times the weights, {4 * 4 * arch.cost().params / 1e9:.2f} GB, whatever the batch. The rest goes by
+# images, at about {(arch.memory(batch=2).training - arch.memory().training) / 1e6:.0f} MB each. In practice the allocator and the workspace of the kernels need some of it.
 
 # %% [markdown]
 # **05.4** What is the arithmetic intensity of a 1×1 convolution from 256 to 256 channels at 14 px, in operations a byte? (4 bytes

@@ -500,18 +500,20 @@ answer = cl.scaled(cl.architecture("efficientnet_b0"), depth=1.1).blocks
 cl.lesson.check("07.2", answer)
 
 # %% [markdown] tags=["solution"]
-# Each stage is rounded up on its own: 2 + 3 + 3 + 4 + 4 + 5 + 2. Ten percent more on paper are 44 % more blocks.
+# Each stage is rounded up on its own: 2 + 3 + 3 + 4 + 4 + 5 + 2. Ten percent more on paper are {100 * (answer / 16 - 1):.0f} % more blocks.
 
 # %% [markdown]
-# **07.3** A stage of B0 has 112 channels. How many has it in B4, whose width multiplier is 1.4?
+# **07.3** The first stage of B0 has 16 channels. How many has it in B3, whose width multiplier is 1.2? (The nearest multiple of 8, but
+# not below 90 % of what was asked for.)
 
 # %% tags=["exercise"]
 # Your answer:
-answer = cl.architecture("efficientnet_b4").stages[4].width
+answer = cl.scaled(cl.architecture("efficientnet_b0"), width=1.2).stages[0].width
 cl.lesson.check("07.3", answer)
 
 # %% [markdown] tags=["solution"]
-# 112 · 1.4 = 156.8; the nearest multiple of 8 is 160.
+# 16 · 1.2 = {16 * 1.2:.1f}, and the nearest multiple of 8 is 16. But 16 is less than nine tenths of it, {0.9 * 16 * 1.2:.2f}, so it
+# is the next one. At B2's 1.1 it is {16 * 1.1:.1f}, and 16 may stay.
 
 # %% [markdown]
 # **07.4** You may spend a billion multiply-adds. Compound-scale B0 as far as that goes (`cl.solve(..., knob="phi")`).
@@ -523,7 +525,7 @@ answer = cl.solve("efficientnet_b0", macs=1e9, knob="phi").resolution
 cl.lesson.check("07.4", answer)
 
 # %% [markdown] tags=["solution"]
-# `solve` tries every different network on the path. The formula alone, φ = log(1e9 / 386e6) / log(1.92), would promise more, because
+# `solve` tries every different network on the path. The formula alone, φ = log(1e9 / B0's cost) / log(α·β²·γ²), would promise more, because
 # it knows nothing of the blocks that are rounded up.
 
 # %% [markdown]

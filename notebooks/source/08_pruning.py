@@ -493,8 +493,8 @@ answer = ((1 * x1 - y) ** 2).mean() - ((1 * x1 + 0.5 * x2 - y) ** 2).mean()
 cl.lesson.check("08.3", answer)
 
 # %% [markdown] tags=["solution"]
-# With `w2` the errors are −0.5, 0, 0.5, 0, and their mean square is 0.125: that is what the article's formula gives, for
-# `w1` as for `w2`. Without it they are −1.5, 0, −0.5, −2, and it is 1.625. The importance is the difference.
+# With `w2` the errors are {x1 + 0.5 * x2 - y}, and their mean square is {((x1 + 0.5 * x2 - y) ** 2).mean():g}: that is what the article's formula gives, for
+# `w1` as for `w2`. Without it they are {x1 - y}, and it is {((x1 - y) ** 2).mean():g}. The importance is the difference.
 
 # %% [markdown]
 # **08.4** `cl.prune.compared(family, data)` has a row for each criterion and budget. In how many of the 12 settings (two

@@ -432,8 +432,9 @@ answer = max(fits)
 cl.lesson.check("09.2", answer)
 
 # %% [markdown] tags=["solution"]
-# By the square law it would be √(2 / 4.09) = 0.70. But channels are rounded to whole numbers of 8, and the first layer, which
-# reads three colours, falls with the width and not with its square. So 0.70 costs 2.05 G.
+# By the square law it would be √(2 / {cl.architecture('resnet50').cost().macs / 1e9:.2f}) = {(2e9 / cl.architecture('resnet50').cost().macs) ** 0.5:.2f}. But channels are rounded to whole numbers of 8, and the first layer, which
+# reads three colours, falls with the width and not with its square. So that width costs
+# {cl.scaled(cl.architecture('resnet50'), width=0.7).cost().macs / 1e9:.2f} G.
 
 # %% [markdown]
 # **09.3** What is the largest resolution, in steps of 4 px from 224, at which EfficientNet-B0 stays within 1 G multiply-adds?
@@ -445,7 +446,7 @@ answer = max(px for px in sides if cl.architecture("efficientnet_b0", resolution
 cl.lesson.check("09.3", answer)
 
 # %% [markdown] tags=["solution"]
-# The square law says 224 · √(1 / 0.386) = 360. The cost is a staircase: each halving rounds up, so from 352 to 356 px it jumps.
+# The square law says 224 · √(1 / {cl.architecture('efficientnet_b0').cost().macs / 1e9:.3f}) = {224 * (1e9 / cl.architecture('efficientnet_b0').cost().macs) ** 0.5:.0f}. The cost is a staircase: each halving rounds up, so from {answer} to {answer + 4} px it jumps.
 
 # %% [markdown]
 # **09.4** A GPU has 8 GB. Which is the largest of `efficientnet_b0` to `efficientnet_b7`, each at its own resolution, whose
@@ -458,7 +459,8 @@ answer = [name for name in nets if cl.architecture(name).graph().memory(batch=32
 cl.lesson.check("09.4", answer)
 
 # %% [markdown] tags=["solution"]
-# B2 takes 5.9 GB, B3 10.1 GB. All their weights would fit many times: it is the activations that fill the memory.
+# B2 takes {cl.architecture('efficientnet_b2').graph().memory(batch=32).training / 1e9:.1f} GB,
+# B3 {cl.architecture('efficientnet_b3').graph().memory(batch=32).training / 1e9:.1f} GB. All their weights would fit many times: it is the activations that fill the memory.
 
 # %% [markdown]
 # **09.5** (open) Find a network for glyphs of at most 1 M multiply-adds for which `cl.predict` says 76 % or more. Start from

@@ -439,7 +439,7 @@ answer = cl.compound(cl.architecture("resnet50"), phi=1).blocks
 cl.lesson.check("10.1", answer)
 
 # %% [markdown] tags=["solution"]
-# Each stage is rounded up on its own: 3.6 to 4, 4.8 to 5, 7.2 to 8, 3.6 to 4.
+# Each stage is rounded up on its own: {1.2 * 3:.1f} to 4, {1.2 * 4:.1f} to 5, {1.2 * 6:.1f} to 8, {1.2 * 3:.1f} to 4.
 
 # %% [markdown]
 # **10.2** How many times as many activations *for each multiply-add* has EfficientNet-B4 as RegNetY-4.0GF (`"regnety_040"`)?
@@ -466,7 +466,7 @@ answer = 8 * round(24 * 2.49**k / 8)
 cl.lesson.check("10.3", answer)
 
 # %% [markdown] tags=["solution"]
-# u = 461.28 lies nearest to 24 · 2.49³ = 370.5 on the scale of logarithms; the nearest multiple of 8 is 368.
+# u = {u:.2f} lies nearest to 24 · 2.49³ = {24 * 2.49**3:.1f} on the scale of logarithms; the nearest multiple of 8 is 368.
 
 # %% [markdown]
 # **10.4** Compound-scale ResNet-50 as far as the multiply-adds of EfficientNet-B5 allow (`cl.solve`). At how many pixels does it look?

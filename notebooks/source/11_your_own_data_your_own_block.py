@@ -502,7 +502,7 @@ answer = 2000 // 8
 cl.lesson.check("11.1", answer)
 
 # %% [markdown] tags=["solution"]
-# An eighth for the test, and another eighth for validation; 1,500 are left to train on.
+# An eighth for the test, and another eighth for validation; {2000 - 2 * answer:,} are left to train on.
 
 # %% [markdown]
 # **11.2** How many parameters has `two_views(x, 32)` on an image of 32 channels? Do not forget the batch norms: one for

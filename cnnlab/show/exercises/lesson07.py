@@ -46,13 +46,13 @@ EXERCISES: Mapping[str, Exercise | Task] = {
         },
     ),
     "07.3": Exercise(
-        "the channels of that stage in B4",
-        lambda: int(base_of("efficientnet_b4").stages[4].width),
+        "the channels of that stage in B3",
+        lambda: int(base_of("efficientnet_b3").stages[0].width),
         "channels",
         mistakes={
-            lambda: 112 * 1.4: "channels are rounded to a multiple of 8",
-            lambda: 157: "channels are rounded to a multiple of 8",
-            lambda: 152: "it is the nearest multiple of 8, not the next lower one",
+            lambda: 16 * 1.2: "channels are rounded to a multiple of 8",
+            lambda: 19: "channels are rounded to a multiple of 8",
+            lambda: 16: "that is the nearest multiple of 8, but less than 90 % of 16·1.2",
         },
     ),
     "07.4": Exercise(

@@ -29,8 +29,8 @@ def _tried() -> pd.DataFrame:
 def _made_by_stem() -> int:
     from cnnlab.prune.grouping import groups
 
-    found = groups(architecture("resnet34")).set_index("group")
-    return len(found["made_by"].to_dict()["stem.conv1"])
+    made_by = groups(architecture("resnet34")).set_index("group")["made_by"]
+    return len(made_by["stem.conv1"])
 
 
 def _kept_to_both(plan: Any) -> tuple[bool, str]:

@@ -18,11 +18,7 @@ def _own_module(module: Any) -> tuple[bool, str]:
     from cnnlab.run.trace import trace  # which loads torch
 
     graph = trace(module, resolution=SIDE)
-    convs, macs, end = (
-        number_of(graph, Conv),
-        int(graph.cost().macs),
-        graph.layers[-1],
-    )
+    convs, macs, end = number_of(graph, Conv), int(graph.cost().macs), graph.layers[-1]
     logits = int(end.channels) if end.size is None else 0
     right = convs >= LEAST and macs <= MOST and logits == CLASSES
     given = f"{logits} logits" if logits else "an image, not logits"
